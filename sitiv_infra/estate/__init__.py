@@ -1,0 +1,43 @@
+"""What is declared: typed, frozen models and their loader."""
+
+from sitiv_infra.estate.base import Declared, Owned, Source
+from sitiv_infra.estate.loader import load
+from sitiv_infra.estate.model import Estate
+from sitiv_infra.estate.network import Exposure, Firewall, Flow, Vantage, Vlan, Zone
+from sitiv_infra.estate.organisation import Member, Operator, Service, Severity, Site, Use
+from sitiv_infra.estate.systems import (
+    Backup,
+    Bucket,
+    Cluster,
+    Directory,
+    Machine,
+    ObjectStore,
+    Vcenter,
+)
+
+__all__ = [
+    "Backup",
+    "Bucket",
+    "Cluster",
+    "Declared",
+    "Directory",
+    "Estate",
+    "Exposure",
+    "Firewall",
+    "Flow",
+    "Machine",
+    "Member",
+    "ObjectStore",
+    "Operator",
+    "Owned",
+    "Service",
+    "Severity",
+    "Site",
+    "Source",
+    "Use",
+    "Vantage",
+    "Vcenter",
+    "Vlan",
+    "Zone",
+    "load",
+]

@@ -1,0 +1,119 @@
+"""Zones, VLANs, allowed flows, firewalls, and what the internet may see."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from sitiv_infra.estate.base import Address, Declared, Name, Network, Owned, Part, Port, Source
+
+SERVICE = re.compile(r"(tcp|udp)/(\d{1,5})(?:-(\d{1,5}))?|icmp")
+
+
+def _service(value: str) -> str:
+    match = SERVICE.fullmatch(value)
+    if match is None:
+        raise ValueError("a service is tcp/443, udp/5060-5061 or icmp")
+    if match[2] and not 1 <= int(match[2]) <= int(match[3] or match[2]) <= 65535:
+        raise ValueError("ports run from 1 to 65535, the lower one first")
+    return value
+
+
+FlowService = Annotated[
+    str, Field(pattern=r"^((tcp|udp)/\d{1,5}(-\d{1,5})?|icmp)$"), AfterValidator(_service)
+]
+
+
+class Zone(Declared):
+    """A security zone: machines that may talk to each other without a firewall between them."""
+
+    kind: ClassVar[str] = "zone"
+    title: str
+    internet: bool = False
+
+
+class Vlan(Owned):
+    """A VLAN, its subnets, and the sites it stands on; ``vid`` is the 802.1Q id."""
+
+    kind: ClassVar[str] = "vlan"
+    vid: Annotated[int, Field(ge=2, le=4094)]
+    zone: Name
+    sites: Annotated[tuple[Name, ...], Field(min_length=1)]
+    subnets: tuple[Network, ...] = ()
+
+
+class Flow(Declared):
+    """Traffic that is allowed between two zones; everything else is not."""
+
+    kind: ClassVar[str] = "flow"
+    source: Name
+    destination: Name
+    services: Annotated[tuple[FlowService, ...], Field(min_length=1)]
+    owner_team: str
+    reason: str
+    ticket: str | None = None
+    until: date | None = None
+
+
+class Interface(Part):
+    """A machine's leg in a VLAN."""
+
+    vlan: Name
+    addresses: tuple[Address, ...] = ()
+
+
+class Firewall(Source):
+    """A filtering host, read by SSH with an account whose only command lists the rules."""
+
+    kind: ClassVar[str] = "firewall"
+    family: ClassVar[str] = "firewall"
+    site: Name
+    host: str
+    port: Port = 22
+    engine: Literal["nftables"] = "nftables"
+
+    @property
+    def where(self) -> str:
+        """Address that is read."""
+        return f"ssh://{self.host}:{self.port}"
+
+
+class Protocol(StrEnum):
+    """Transport of an exposed port."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Exposure(Owned):
+    """A port that the internet may reach, and who decided it."""
+
+    kind: ClassVar[str] = "exposure"
+    address: Address
+    port: Port
+    protocol: Protocol = Protocol.TCP
+    host: str
+    service: Name
+    tls: bool = True
+    reason: str
+    approved_by: str
+    until: date | None = None
+
+
+class Vantage(Source):
+    """A place to look at the public addresses from; ``ports`` as nmap writes them."""
+
+    kind: ClassVar[str] = "vantage"
+    family: ClassVar[str] = "exposure"
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
+    ports: Annotated[str, Field(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")] = "1-65535"
+    packets_per_second: Annotated[int, Field(ge=10, le=10_000)] = 5000
+
+    @property
+    def where(self) -> str:
+        """Networks that are scanned."""
+        return ", ".join(map(str, self.networks))

@@ -1,0 +1,210 @@
+"""What no single declaration can see: names that must exist, and rules between things."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from sitiv_infra.estate.organisation import Criticality, SiteRole
+
+if TYPE_CHECKING:
+    from sitiv_infra.documents import Location
+    from sitiv_infra.estate.base import Declared
+    from sitiv_infra.estate.model import Estate
+
+
+class Complaint(NamedTuple):
+    """A mistake, and where in the declaration it stands: (collection, name, field, ...).
+
+    ``missing`` is the (collection, name) that isn't declared, where that is the mistake.
+    """
+
+    location: Location
+    what: str
+    missing: tuple[str, str] | None = None
+
+
+def _missing(location: Location, name: str, collection: str, known: Iterable[str]) -> Complaint:
+    return Complaint(location, unknown(name, known, collection), (collection, name))
+
+
+SOURCES = ("firewalls", "vcenters", "object_stores", "backups", "directories", "vantages")
+
+# collection, field, collection that the field names; a list field names several.
+NAMES = (
+    ("vlans", "zone", "zones"),
+    ("vlans", "sites", "sites"),
+    ("vlans", "member", "members"),
+    ("flows", "source", "zones"),
+    ("flows", "destination", "zones"),
+    ("firewalls", "site", "sites"),
+    ("services", "zone", "zones"),
+    ("services", "sites", "sites"),
+    ("services", "members", "members"),
+    ("machines", "site", "sites"),
+    ("machines", "member", "members"),
+    ("machines", "cluster", "clusters"),
+    ("machines", "services", "services"),
+    ("clusters", "site", "sites"),
+    ("clusters", "vcenter", "vcenters"),
+    ("vcenters", "site", "sites"),
+    ("object_stores", "site", "sites"),
+    ("buckets", "member", "members"),
+    ("buckets", "stores", "object_stores"),
+    ("backups", "member", "members"),
+    ("backups", "service", "services"),
+    ("backups", "machines", "machines"),
+    ("directories", "member", "members"),
+    ("exposures", "member", "members"),
+    ("exposures", "service", "services"),
+    *((source, "observed_from", "zones") for source in SOURCES),
+)
+
+
+def complaints(estate: Estate) -> Iterator[Complaint]:
+    """Yield every broken reference and rule of the estate."""
+    names = {field: getattr(estate, field) for field in type(estate).model_fields}
+    names.pop("operator")
+    for collection, field, target in NAMES:
+        yield from _named((collection, field, target), names)
+    yield from _overrides(estate)
+    yield from _repositories(estate)
+    yield from _vlan_ids(estate)
+    yield from _subnets(estate)
+    yield from _addresses(estate)
+    yield from _continuity(estate)
+    yield from _clusters(estate)
+    yield from _exposed(estate)
+
+
+def unknown(name: str, known: Iterable[str], what: str) -> str:
+    """Say that a name isn't declared, and the nearest that is."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"'{name}' is not among the declared {what.replace('_', ' ')}{hint}"
+
+
+def _named(
+    rule: tuple[str, str, str], names: Mapping[str, Mapping[str, Declared]]
+) -> Iterator[Complaint]:
+    collection, field, target = rule
+    known = names[target]
+    for name, thing in names[collection].items():
+        value = getattr(thing, field)
+        if isinstance(value, tuple):
+            for index, item in enumerate(value):
+                if item not in known:
+                    yield _missing((collection, name, field, index), item, target, known)
+        elif value is not None and value not in known:
+            yield _missing((collection, name, field), value, target, known)
+
+
+def _overrides(estate: Estate) -> Iterator[Complaint]:
+    for name, service in estate.services.items():
+        for member in service.overrides:
+            if member not in service.members:
+                where = ("services", name, "overrides", member)
+                yield Complaint(where, f"'{member}' does not use this service")
+
+
+def _repositories(estate: Estate) -> Iterator[Complaint]:
+    for name, backup in estate.backups.items():
+        place = backup.repository
+        where = ("backups", name, "repository")
+        if place.store not in estate.object_stores:
+            stores = estate.object_stores
+            yield _missing((*where, "store"), place.store, "object_stores", stores)
+        elif place.bucket not in estate.buckets:
+            yield _missing((*where, "bucket"), place.bucket, "buckets", estate.buckets)
+        elif place.store not in estate.buckets[place.bucket].stores:
+            what = f"bucket '{place.bucket}' is not declared on '{place.store}'"
+            yield Complaint((*where, "store"), what)
+
+
+def _vlan_ids(estate: Estate) -> Iterator[Complaint]:
+    first: dict[tuple[str, int], str] = {}
+    for name, vlan in estate.vlans.items():
+        for site in vlan.sites:
+            other = first.setdefault((site, vlan.vid), name)
+            if other != name:
+                what = f"VLAN id {vlan.vid} is already '{other}' on site '{site}'"
+                yield Complaint(("vlans", name, "vid"), what)
+
+
+def _subnets(estate: Estate) -> Iterator[Complaint]:
+    """Subnets are disjoint: sorted, one can only overlap the widest that began before it."""
+    places = [
+        (net, name, index)
+        for name, vlan in estate.vlans.items()
+        for index, net in enumerate(vlan.subnets)
+    ]
+    places.sort(key=lambda p: (p[0].version, int(p[0].network_address), p[0].prefixlen))
+    widest = None
+    for net, name, index in places:
+        if (
+            widest is not None
+            and widest[0].version == net.version
+            and int(net.network_address) <= int(widest[0].broadcast_address)
+        ):
+            what = f"{net} overlaps {widest[0]} of VLAN '{widest[1]}'"
+            yield Complaint(("vlans", name, "subnets", index), what)
+        else:
+            widest = (net, name)
+
+
+def _addresses(estate: Estate) -> Iterator[Complaint]:
+    used: dict[object, str] = {}
+    for name, machine in estate.machines.items():
+        for i, leg in enumerate(machine.interfaces):
+            where: Location = ("machines", name, "interfaces", i)
+            vlan = estate.vlans.get(leg.vlan)
+            if vlan is None:
+                yield _missing((*where, "vlan"), leg.vlan, "vlans", estate.vlans)
+                continue
+            if machine.site not in vlan.sites:
+                what = f"VLAN '{leg.vlan}' does not stand on site '{machine.site}'"
+                yield Complaint((*where, "vlan"), what)
+            for j, address in enumerate(leg.addresses):
+                at: Location = (*where, "addresses", j)
+                if not any(address in net for net in vlan.subnets):
+                    wanted = ", ".join(map(str, vlan.subnets)) or "none"
+                    what = f"{address} is outside the subnets of VLAN '{leg.vlan}' ({wanted})"
+                    yield Complaint(at, what)
+                other = used.setdefault(address, name)
+                if other != name:
+                    yield Complaint(at, f"{address} is already an address of '{other}'")
+
+
+def _continuity(estate: Estate) -> Iterator[Complaint]:
+    for name, service in estate.services.items():
+        production = {
+            s
+            for s in service.sites
+            if s in estate.sites and estate.sites[s].role is SiteRole.PRODUCTION
+        }
+        if service.criticality is Criticality.CRITICAL and len(production) < 2:
+            what = "a critical service stands on two production sites"
+            yield Complaint(("services", name, "sites"), what)
+
+
+def _clusters(estate: Estate) -> Iterator[Complaint]:
+    for name, machine in estate.machines.items():
+        cluster = estate.clusters.get(machine.cluster) if machine.cluster else None
+        if cluster is not None and cluster.site != machine.site:
+            what = f"cluster '{cluster.name}' stands on site '{cluster.site}', not '{machine.site}'"
+            yield Complaint(("machines", name, "cluster"), what)
+
+
+def _exposed(estate: Estate) -> Iterator[Complaint]:
+    """What the internet may see lies in a network that someone looks at, and is declared once."""
+    networks = [net for vantage in estate.vantages.values() for net in vantage.networks]
+    first: dict[object, str] = {}
+    for name, exposure in estate.exposures.items():
+        if networks and not any(exposure.address in net for net in networks):
+            what = f"{exposure.address} is in no network of a vantage, so nothing would look at it"
+            yield Complaint(("exposures", name, "address"), what)
+        other = first.setdefault((exposure.address, exposure.protocol, exposure.port), name)
+        if other != name:
+            what = f"{exposure.address} {exposure.protocol}/{exposure.port} is already '{other}'"
+            yield Complaint(("exposures", name, "port"), what)

@@ -1,0 +1,143 @@
+"""Machines and what they stand on: clusters, vCenters, object stores, backups, directories."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from sitiv_infra.estate.base import Declared, Duration, Name, Owned, Part, Source
+from sitiv_infra.estate.network import Interface
+
+
+class Machine(Owned):
+    """A server, virtual when it stands on a cluster."""
+
+    kind: ClassVar[str] = "machine"
+    site: Name
+    role: Name
+    os: str | None = None
+    cluster: Name | None = None
+    interfaces: tuple[Interface, ...] = ()
+    services: tuple[Name, ...] = ()
+    connection: Literal["ssh", "none"] = "ssh"
+
+    @property
+    def primary_address(self) -> str | None:
+        """First declared address: the one Ansible connects to."""
+        return next((str(a) for leg in self.interfaces for a in leg.addresses), None)
+
+
+class Cluster(Declared):
+    """Hypervisors that share work, on one site."""
+
+    kind: ClassVar[str] = "cluster"
+    site: Name
+    vcenter: Name
+    title: str | None = None
+    vsan: bool = True
+    hosts: tuple[str, ...] = ()
+
+
+class Vcenter(Source):
+    """A vCenter server, read over its SOAP API by a read-only account."""
+
+    kind: ClassVar[str] = "vcenter"
+    family: ClassVar[str] = "hypervisor"
+    site: Name
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 443
+
+    @property
+    def where(self) -> str:
+        """Address that is read."""
+        return f"https://{self.host}:{self.port}/sdk"
+
+
+class ObjectStore(Source):
+    """An S3 object store: one independent cluster on one site."""
+
+    kind: ClassVar[str] = "object-store"
+    family: ClassVar[str] = "object-store"
+    site: Name
+    endpoint: Annotated[str, Field(pattern=r"^https://[^/]+$")]
+    region: str = "us-east-1"
+
+    @property
+    def where(self) -> str:
+        """Address that is read."""
+        return self.endpoint
+
+
+class LockMode(StrEnum):
+    """Object lock of a bucket: what a writer, or an administrator, can undo."""
+
+    GOVERNANCE = "governance"
+    COMPLIANCE = "compliance"
+
+
+class ObjectLock(Part):
+    """Retention that every new object version gets."""
+
+    mode: LockMode
+    retention: Duration
+
+
+class Bucket(Owned):
+    """A bucket and the stores that hold a copy of it."""
+
+    kind: ClassVar[str] = "bucket"
+    stores: Annotated[tuple[Name, ...], Field(min_length=1)]
+    purpose: str
+    versioning: bool = True
+    lock: ObjectLock | None = None
+
+
+class Repository(Part):
+    """Where the copies lie: a folder of a bucket of one store."""
+
+    store: Name
+    bucket: Name
+    prefix: str = ""
+
+
+class Backup(Source):
+    """A promise that a service is copied, and where the copies are read.
+
+    The delay is the service's own RPO. ``credential`` opens the repository; the object store's
+    account and credential are used to reach it.
+    """
+
+    kind: ClassVar[str] = "backup"
+    family: ClassVar[str] = "backup"
+    service: Name
+    tool: Literal["restic"] = "restic"
+    repository: Repository
+    machines: tuple[Name, ...] = ()
+    retention: Duration = timedelta(days=30)
+
+    @property
+    def where(self) -> str:
+        """Repository that is read, below its object store."""
+        place = self.repository
+        return f"{place.store}/{place.bucket}/{place.prefix}".rstrip("/")
+
+
+class Directory(Source):
+    """A member's Active Directory, read over LDAPS by an ordinary account.
+
+    ``account`` is a user principal name; ``servers`` are tried in order.
+    """
+
+    kind: ClassVar[str] = "directory"
+    family: ClassVar[str] = "directory"
+    domain: str
+    servers: Annotated[tuple[str, ...], Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 636
+
+    @property
+    def where(self) -> str:
+        """Servers that are read."""
+        return ", ".join(f"ldaps://{server}:{self.port}" for server in self.servers)

@@ -1,0 +1,17 @@
+"""What a firewall's live rule base holds."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sitiv_infra.facts.base import Facts
+
+
+class FirewallFacts(Facts):
+    """One firewall: its rule base as the engine lists it (``nft -j list ruleset``)."""
+
+    family: ClassVar[str] = "firewall"
+
+    engine: str
+    version: str | None
+    ruleset: tuple[dict[str, object], ...]

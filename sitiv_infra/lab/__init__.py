@@ -1,0 +1,1 @@
+"""Real servers on this machine: what tests, recordings and rehearsals run against."""

@@ -1,0 +1,1 @@
+"""The same verdicts, told to one audience: one module a format."""
