@@ -1,4 +1,4 @@
-"""The decorator that makes a function a check, and the judge that runs them.
+"""What the author of a check needs: statuses, subjects, answers, facts, and the decorator.
 
 A check is a plain function ``(estate, facts) -> verdicts``: no input or output, no clock, no
 network. Its docstring is its text: the first line is the title, then a paragraph that begins with
@@ -7,22 +7,18 @@ network. Its docstring is its text: the first line is the title, then a paragrap
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
-from types import ModuleType
 from typing import Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Declared, Estate, Severity
-from sitiv_infra.facts import FAMILIES, Facts
+from sitiv_infra.facts import Facts
+from sitiv_infra.messages import noop
 from sitiv_infra.snapshot import Snapshot
 
 F = TypeVar("F", bound=Facts)
@@ -138,8 +134,13 @@ class SeenFacts:
 
     @property
     def now(self) -> datetime:
-        """When the snapshot was begun, UTC."""
+        """When the last part of the snapshot was taken, UTC."""
         return self._snapshot.taken_at
+
+    @property
+    def today(self) -> date:
+        """The day of ``now`` where the operator is."""
+        return self.now.astimezone(ZoneInfo(self._snapshot.estate.operator.timezone)).date()
 
     def age(self, instant: datetime) -> timedelta:
         """Time from an instant to the snapshot; negative for what lies ahead."""
@@ -181,7 +182,7 @@ class SeenFacts:
         return self._unobserved
 
 
-NEVER_ASKED = "this source was not asked"
+NEVER_ASKED = noop("this source was not asked")
 
 
 def source_of(estate: Estate, subject: Subject, family: str) -> str:
@@ -260,137 +261,3 @@ def _texts(function: Function) -> tuple[str, str, str]:
             f"check '{function.__name__}': the docstring needs a title, 'Risk: …' and 'Fix: …'"
         )
     return paragraphs[0], risk[0], fix[0]
-
-
-def load_checks(folders: Iterable[Path]) -> list[Check]:
-    """Load every check of the ``*.py`` files of some folders, sorted by id.
-
-    Raises InvalidInput for a folder without checks, a file that can't be imported, an id used
-    twice, or a need that no collector meets.
-    """
-    found: dict[str, Check] = {}
-    for folder in folders:
-        files = sorted(p for p in folder.glob("*.py") if not p.name.startswith("_"))
-        if not files:
-            raise InvalidInput(f"{folder}: no checks here (*.py)")
-        for path in files:
-            for item in vars(_module(path)).values():
-                if isinstance(item, Check):
-                    _add(found, item)
-    return [found[name] for name in sorted(found)]
-
-
-def _module(path: Path) -> ModuleType:
-    name = (
-        f"sitiv_checks_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}_{path.stem}"
-    )
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InvalidInput(f"{path}: can't be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (ImportError, SyntaxError, NameError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidInput(f"{path}: can't be imported: {error}") from error
-    return module
-
-
-def _add(found: dict[str, Check], item: Check) -> None:
-    for name in (item.id, *item.aliases):
-        other = found.get(name)
-        if other is not None:
-            raise InvalidInput(f"{item.file}: the id '{name}' is already used in {other.file}")
-    for need in item.needs:
-        if need not in FAMILIES:
-            known = ", ".join(sorted(FAMILIES))
-            raise InvalidInput(f"{item.file}: {item.id} needs '{need}', not one of {known}")
-    found[item.id] = item
-
-
-def judge(checks: Iterable[Check], snapshot: Snapshot) -> list[Verdict]:
-    """Run checks over a snapshot: the same snapshot always gives the same verdicts."""
-    scopes = _Scopes(snapshot.estate)
-    return [verdict for item in checks for verdict in _judge_one(item, snapshot, scopes)]
-
-
-class _Scopes:
-    """Members and sites of subjects, worked out once each."""
-
-    def __init__(self, estate: Estate) -> None:
-        self._estate = estate
-        self._known: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-
-    def __call__(self, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        thing: object = subject
-        place: Declared | None = None
-        if isinstance(subject, Placed):
-            thing, place = subject.thing, subject.place
-        elif isinstance(subject, Found):
-            thing = subject.parent
-        if not isinstance(thing, Declared):
-            return (), ()
-        path = subject.path
-        known = self._known.get(path)
-        if known is None:
-            sites = self._estate.sites_of(place if place is not None else thing)
-            known = self._known[path] = (self._estate.members_of(thing), sites)
-        return known
-
-
-def _judge_one(item: Check, snapshot: Snapshot, scopes: _Scopes) -> list[Verdict]:
-    facts = SeenFacts(snapshot)
-    found: dict[str, Verdict] = {}
-    outcomes = iter(_outcomes(item, snapshot, facts))
-    for outcome in outcomes:
-        path = outcome.subject.path
-        if path in found:
-            outcome = unknown(  # noqa: PLW2901 - the second answer replaces the first
-                outcome.subject,
-                "the check '{check}' answered twice for this subject",
-                check=item.id,
-            )
-        members, sites = scopes(outcome.subject)
-        found[path] = Verdict(
-            item.id, path, outcome.status, item.severity, outcome.message, outcome.evidence,
-            members, sites,
-        )  # fmt: skip
-    return [found[path] for path in sorted(found)]
-
-
-def _outcomes(item: Check, snapshot: Snapshot, facts: SeenFacts) -> Iterator[Outcome]:
-    """Give the check's own answers, then what it could not see."""
-    operator = snapshot.estate.operator
-    empty = True
-    try:
-        for outcome in item(snapshot.estate, facts):
-            empty = False
-            yield outcome
-    except Exception as error:  # noqa: BLE001 - one of the two places: a check that raised is data
-        empty = False
-        yield unknown(operator, RAISED, error=_where(error, item.file))
-    told: set[str] = set()
-    for subject, source in facts.unobserved():
-        empty = False
-        told.add(source)
-        yield unknown(subject, NOT_OBSERVED, source=source, cause=facts.cause(source))
-    for source, declared in snapshot.estate.sources.items():
-        needed = source.partition("/")[0] in item.needs
-        if needed and source not in snapshot.observations and source not in told:
-            empty = False
-            yield unknown(declared, NOT_OBSERVED, source=source, cause=facts.cause(source))
-    if empty:
-        yield Outcome(
-            Status.NOT_APPLICABLE, operator, "nothing declared for this check to judge", {}
-        )
-
-
-RAISED = "the check raised an error: {error}"
-NOT_OBSERVED = "{source} was not observed: {cause}"
-
-
-def _where(error: Exception, file: str) -> str:
-    """Name the error and its line in the check's own file, without values that could be secret."""
-    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    line = f" ({Path(file).name}:{lines[-1].lineno})" if lines else ""
-    return f"{type(error).__name__}: {error}{line}"

@@ -1,4 +1,4 @@
-"""YAML that a person wrote, read with the place of every value.
+"""Files that a person wrote: read within bounds, checked against a model, mistakes placed.
 
 Scalars stay text: the type that a model asks for decides what ``no`` or ``08`` mean, so that YAML's
 guesses never reach the estate. Only an empty value and ``null`` are None.
@@ -6,191 +6,165 @@ guesses never reach the estate. Only an empty value and ``null`` are None.
 
 from __future__ import annotations
 
+import difflib
+import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from pydantic_core import ErrorDetails
 
 from sitiv_infra.errors import InvalidInput, Problem
+from sitiv_infra.positions import MAX_PROBLEMS, UNPRINTABLE, Document, Location, compose
 
-MAX_BYTES = 8 * 1024 * 1024
-MAX_VALUES = 1_000_000  # after aliases are followed: stops "billion laughs"
-NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+__all__ = ["MAX_PROBLEMS", "Document", "Location", "parse_list", "problems_of", "read"]
 
-type_of = {MappingNode: "a mapping", SequenceNode: "a list", ScalarNode: "a single value"}
-Location = tuple[int | str, ...]
+MAX_BYTES = 4 * 1024 * 1024
+LONGEST_SHOWN = 60
+EXPECTED = {
+    "bool_parsing": "true or false is expected",
+    "dict_type": "a mapping is expected",
+    "int_from_float": "a whole number is expected",
+    "int_parsing": "a whole number is expected",
+    "int_type": "a whole number is expected",
+    "list_type": "a list is expected",
+    "model_type": "a mapping is expected",
+    "string_type": "text is expected",
+    "too_short": "a list with at least one item is expected",
+    "tuple_type": "a list is expected",
+}
 M = TypeVar("M", bound=BaseModel)
 
 
-@dataclass(frozen=True)
-class Document:
-    """One file: ``data`` as dicts, lists, str and None, and the node it came from."""
+def read(path: Path) -> Document:
+    """Read one YAML file; messages name it relative to the current directory where possible.
 
-    file: str
-    data: object
-    root: Node | None
-
-    def problem(self, location: Location, what: str, *, at_key: bool = False) -> Problem:
-        """Place ``what`` at the deepest value of ``location`` that the file holds, or at its key."""
-        key: Node | None = None
-        node = self.root
-        for step in location:
-            below = _descend(node, step)
-            if below is None:
-                break
-            key, node = below
-        at = key if key is not None and (at_key or isinstance(node, MappingNode)) else node
-        return Problem(self.file, *_place(at), what)
+    Raises InvalidInput, with the place, for what is not a file, not UTF-8, not YAML, too large, or
+    holds an anchor loop, a tag, a merge key or the same key twice.
+    """
+    name = shown(path)
+    return compose(_text(path, name), name)
 
 
-def _place(node: Node | None) -> tuple[int, int]:
-    """Give line and column, from 1; an empty file has only its beginning."""
-    return (node.start_mark.line + 1, node.start_mark.column + 1) if node is not None else (1, 1)
-
-
-def _descend(node: Node | None, step: int | str) -> tuple[Node | None, Node] | None:
-    """Give (key node or None, value node) one step below ``node``, or None where there is none."""
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return key, value
-    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return None, node.value[step]
-    return None
-
-
-@dataclass
-class _Builder:
-    """Turns nodes into plain data once per node, and counts what aliases would expand to."""
-
-    file: str
-    problems: list[Problem] = field(default_factory=list)
-    done: dict[int, tuple[object, int]] = field(default_factory=dict)
-    open: set[int] = field(default_factory=set)
-
-    def build(self, node: Node) -> tuple[object, int]:
-        if isinstance(node, ScalarNode):
-            plain = node.style is None
-            return (None if plain and node.value in NULLS else node.value), 1
-        known = self.done.get(id(node))
-        if known is not None:
-            return known
-        if id(node) in self.open:
-            self.at(node, "an alias leads back to its own anchor; write the value out")
-            return None, 1
-        self.open.add(id(node))
-        built = self.mapping(node) if isinstance(node, MappingNode) else self.sequence(node)
-        self.open.discard(id(node))
-        self.done[id(node)] = built
-        return built
-
-    def sequence(self, node: Node) -> tuple[object, int]:
-        built = [self.build(child) for child in node.value]
-        return [value for value, _ in built], self.bounded(node, sum(size for _, size in built))
-
-    def mapping(self, node: Node) -> tuple[object, int]:
-        data: dict[str, object] = {}
-        total = 1
-        for key, value in node.value:
-            if not isinstance(key, ScalarNode):
-                self.at(key, f"a key must be a single value, not {type_of[type(key)]}")
-                continue
-            if key.value in data:
-                self.at(key, f"the key '{key.value}' is already set above")
-            data[key.value], size = self.build(value)
-            total += size
-        return data, self.bounded(node, total)
-
-    def bounded(self, node: Node, size: int) -> int:
-        if size > MAX_VALUES:
-            self.at(node, f"aliases make this larger than {MAX_VALUES} values")
-            raise InvalidInput(self.problems)
-        return size
-
-    def at(self, node: Node, what: str) -> None:
-        self.problems.append(Problem(self.file, *_place(node), what))
+def shown(path: Path) -> str:
+    """Give the name of a file as messages show it."""
+    full, here = path.absolute(), Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)
 
 
 def _text(path: Path, name: str) -> str:
     """Read a file as UTF-8; refuse what is too large or is not text, with the place."""
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InvalidInput([Problem(name, 1, 1, f"{size} bytes; at most {MAX_BYTES} are read")])
-        raw = path.read_bytes()
+        # Opening a pipe would wait for its writer.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InvalidInput([Problem(name, 1, 1, "not a file")])
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise InvalidInput([Problem(name, 1, 1, f"can't be read: {error.strerror}")]) from None
+    if len(raw) > MAX_BYTES:
+        raise InvalidInput([Problem(name, 1, 1, f"larger than {MAX_BYTES // 1024**2} MiB")])
     try:
-        return raw.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start]
-        line = before.count(b"\n") + 1
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        what = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise InvalidInput([Problem(name, line, column, what)]) from None
+        before = error.object[: error.start].decode("utf-8", "replace")
+        what = f"byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise InvalidInput([_end_of(before, name, what)]) from None
+    found = UNPRINTABLE.search(text)
+    if found is not None:
+        what = f"the character U+{ord(found[0]):04X} does not belong in a text"
+        raise InvalidInput([_end_of(text[: found.start()], name, what)])
+    return text
 
 
-def read(path: Path, name: str | None = None) -> Document:
-    """Read one YAML file.
+def _end_of(before: str, name: str, what: str) -> Problem:
+    """Place a problem right behind a text."""
+    return Problem(name, before.count("\n") + 1, len(before) - before.rfind("\n"), what)
 
-    Raises InvalidInput, with the place, for what is not UTF-8, not YAML, too large, or holds an
-    anchor loop or the same key twice.
+
+def problems_of(
+    error: ValidationError, locate: Callable[[Location], Document], shape: object = None
+) -> list[Problem]:
+    """Give pydantic's complaints as places.
+
+    ``locate`` names the file that a location is in; ``shape`` is the type that was asked for, which
+    an unknown key is compared with.
     """
-    shown = name or str(path)
-    text = _text(path, shown)
-    try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise InvalidInput([Problem(shown, line, column, f"not YAML: {error.problem}")]) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        what = "nested too deeply" if isinstance(error, RecursionError) else f"not YAML: {error}"
-        raise InvalidInput([Problem(shown, 1, 1, what)]) from None
-    if root is None:
-        return Document(shown, None, None)
-    builder = _Builder(shown)
-    data, _ = builder.build(root)
-    if builder.problems:
-        raise InvalidInput(builder.problems)
-    return Document(shown, data, root)
+    items = error.errors(include_url=False, include_context=False)
+    # A list counts as too short, too, where its items were refused.
+    own = [item for item in items if item["type"] != "too_short" or not item["input"]]
+    return [_problem(item, locate, shape) for item in own[:MAX_PROBLEMS]]
 
 
-def problems_of(error: ValidationError, locate: Callable[[Location], Document]) -> list[Problem]:
-    """Give pydantic's complaints as places; ``locate`` names the file that a location is in."""
-    found = []
-    for item in error.errors(include_url=False):
-        location = tuple(step for step in item["loc"] if step != "[key]")
-        document = locate(location)
-        if item["type"] == "extra_forbidden":
-            what = f"unknown key '{location[-1]}'"
-            found.append(document.problem(location, what, at_key=True))
-        elif item["type"] == "missing":
-            what = f"'{location[-1]}' is missing"
-            found.append(document.problem(location[:-1], what, at_key=True))
-        else:
-            found.append(document.problem(location, _explain(item["msg"], item["input"])))
-    return found
+def _problem(item: ErrorDetails, locate: Callable[[Location], Document], shape: object) -> Problem:
+    location = tuple(step for step in item["loc"] if step != "[key]")
+    document = locate(location)
+    if item["type"] == "extra_forbidden":
+        *above, key = location
+        what = unknown_key(str(key), _keys(shape, tuple(above)))
+        return document.problem(location, what, at_key=True)
+    if item["type"] == "missing":
+        return document.problem(location[:-1], f"'{location[-1]}' is missing", at_key=True)
+    return document.problem(location, _explain(item), at_key="[key]" in item["loc"])
 
 
-def _explain(message: str, given: object) -> str:
-    text = message.removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:]
+def unknown_key(key: str, known: list[str]) -> str:
+    """Say that a key is unknown, and what was expected."""
+    near = difflib.get_close_matches(key, known, n=1)
+    if near:
+        return f"unknown key '{key}'; did you mean '{near[0]}'?"
+    return f"unknown key '{key}'" + (f"; known are {', '.join(known)}" if known else "")
+
+
+def _keys(shape: object, location: Location) -> list[str]:
+    """Name the keys that a shape has at a location, as far as it can be told."""
+    for step in location:
+        shape = _below(_plain(shape), step)
+    model = _plain(shape)
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        return []
+    named_by_key = bool(location) and isinstance(location[0], str)
+    return [name for name in model.model_fields if not (name == "name" and named_by_key)]
+
+
+def _plain(shape: object) -> object:
+    """Take ``None`` out of an optional type."""
+    if get_origin(shape) in {Union, UnionType}:
+        return next(arm for arm in get_args(shape) if arm is not type(None))
+    return shape
+
+
+def _below(shape: object, step: int | str) -> object:
+    if isinstance(shape, type) and issubclass(shape, BaseModel):
+        inner = shape.model_fields.get(str(step))
+        return inner.annotation if inner else None
+    inside = get_args(shape)
+    return inside[1 if get_origin(shape) is dict else 0] if inside else None
+
+
+def _explain(item: ErrorDetails) -> str:
+    text = item["msg"].removeprefix("Value error, ")
+    text = EXPECTED.get(item["type"]) or text[:1].lower() + text[1:]
+    given: Any = item["input"]
     if isinstance(given, dict):
-        return f"{text}; this is a mapping"
-    if isinstance(given, list):
+        # A rule between the keys of a mapping says itself what is wrong.
+        return text if item["type"] == "value_error" else f"{text}; this is a mapping"
+    if isinstance(given, list) and given:
         return f"{text}; this is a list"
-    return f"{text}; this is {given!r}" if given is not None else f"{text}; this is empty"
+    if given in (None, []):
+        return f"{text}; this is empty"
+    full = str(given)
+    cut = full[:LONGEST_SHOWN] + ("…" if len(full) > LONGEST_SHOWN else "")
+    return f"{text}; this is {cut!r}"
 
 
-def parse_list(path: Path, model: type[M], name: str | None = None) -> list[M]:
+def parse_list(path: Path, model: type[M]) -> list[M]:
     """Read a file that is a list of ``model``; InvalidInput lists every mistake with its place."""
-    document = read(path, name)
+    document = read(path)
+    shape = list[model]  # type: ignore[valid-type]  # a type made at run time
     try:
-        return TypeAdapter(list[model]).validate_python(document.data or [])  # type: ignore[valid-type]
+        return TypeAdapter(shape).validate_python([] if document.data is None else document.data)
     except ValidationError as error:
-        raise InvalidInput(problems_of(error, lambda _: document)) from None
+        raise InvalidInput(problems_of(error, lambda _: document, shape)) from None

@@ -43,9 +43,7 @@ class Secrets:
         variable = variable_of(name)
         value = self._environment.get(variable) or self._values.get(name)
         if not value:
-            place = (
-                f" or key '{name}' of {self._file}" if self._file else ", or use --secrets FILE"
-            )
+            place = f" or key '{name}' of {self._file}" if self._file else ", or use --secrets FILE"
             raise NotObserved(f"no secret '{name}': set {variable}{place}")
         return value
 

@@ -68,8 +68,12 @@ class Snapshot:
 
     @property
     def taken_at(self) -> datetime:
-        """The instant that ages are counted to: when observing began."""
-        return self.head.started
+        """The instant that ages are counted to: when the last part was taken.
+
+        An age is overstated by the length of the run at most, never understated.
+        """
+        taken = (seen.taken_at for seen in self.observations.values())
+        return max(taken, default=self.head.started)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from sitiv_infra.checking import Check, Status, Verdict
 from sitiv_infra.documents import parse_list
-from sitiv_infra.estate.base import Part
+from sitiv_infra.estate.base import Day, Part
 
 WARN_BEFORE = timedelta(days=30)
 
@@ -32,8 +32,8 @@ class Waiver(Part):
     reason: Annotated[str, Field(min_length=10)]
     owner: str
     approved_by: str
-    since: date
-    until: date
+    since: Day
+    until: Day
     ticket: str | None = None
 
     @model_validator(mode="after")

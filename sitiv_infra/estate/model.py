@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
 
@@ -11,7 +12,7 @@ from pydantic import ConfigDict
 
 from sitiv_infra.estate.base import SHARED, Declared, Name, Part, Source
 from sitiv_infra.estate.network import Exposure, Firewall, Flow, Vantage, Vlan, Zone
-from sitiv_infra.estate.organisation import Member, Operator, Service, Site, Use
+from sitiv_infra.estate.organisation import Attestation, Member, Operator, Service, Site, Use
 from sitiv_infra.estate.systems import (
     Backup,
     Bucket,
@@ -46,6 +47,7 @@ class Estate(Part):
     directories: dict[Name, Directory] = {}
     exposures: dict[Name, Exposure] = {}
     vantages: dict[Name, Vantage] = {}
+    attestations: dict[Name, Attestation] = {}
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
@@ -82,6 +84,10 @@ class Estate(Part):
                 found[service] = (*found.get(service, ()), machine)
         return found
 
+    def rpo_of(self, backup: Backup) -> timedelta:
+        """Give the strictest RPO that a backup has to keep."""
+        return min(self.services[name].tightest_rpo for name in backup.services)
+
     def source_for(self, thing: Declared, family: str) -> str | None:
         """Name the source of a family that sees a thing, or None."""
         if isinstance(thing, Source) and thing.family == family:
@@ -106,9 +112,9 @@ class Estate(Part):
         names: Iterable[str] = ()
         if isinstance(thing, Service):
             names = (thing.name,)
-        elif isinstance(thing, Machine):
+        elif isinstance(thing, Machine | Backup):
             names = thing.services
-        elif isinstance(thing, Backup | Exposure):
+        elif isinstance(thing, Exposure):
             names = (thing.service,)
         return tuple(sorted({m for name in names for m in self.services[name].members}))
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from sitiv_infra.estate.base import Address, Declared, Name, Network, Owned, Part, Port, Source
+from sitiv_infra.estate.base import (
+    Address,
+    Day,
+    Declared,
+    Host,
+    Name,
+    Network,
+    Owned,
+    Part,
+    Port,
+    Source,
+    Text,
+)
 
 SERVICE = re.compile(r"(tcp|udp)/(\d{1,5})(?:-(\d{1,5}))?|icmp")
 
@@ -32,7 +43,7 @@ class Zone(Declared):
     """A security zone: machines that may talk to each other without a firewall between them."""
 
     kind: ClassVar[str] = "zone"
-    title: str
+    title: Text
     internet: bool = False
 
 
@@ -53,10 +64,10 @@ class Flow(Declared):
     source: Name
     destination: Name
     services: Annotated[tuple[FlowService, ...], Field(min_length=1)]
-    owner_team: str
-    reason: str
+    owner_team: Text
+    reason: Text
     ticket: str | None = None
-    until: date | None = None
+    until: Day | None = None
 
 
 class Interface(Part):
@@ -72,7 +83,7 @@ class Firewall(Source):
     kind: ClassVar[str] = "firewall"
     family: ClassVar[str] = "firewall"
     site: Name
-    host: str
+    host: Host
     port: Port = 22
     engine: Literal["nftables"] = "nftables"
 
@@ -96,12 +107,12 @@ class Exposure(Owned):
     address: Address
     port: Port
     protocol: Protocol = Protocol.TCP
-    host: str
+    host: Host
     service: Name
     tls: bool = True
-    reason: str
-    approved_by: str
-    until: date | None = None
+    reason: Text
+    approved_by: Text
+    until: Day | None = None
 
 
 class Vantage(Source):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from sitiv_infra.estate.base import Declared, Duration, Name, Part
+from sitiv_infra.estate.base import Day, Declared, Duration, Host, Name, Part, Text
 
 
 class Severity(StrEnum):
@@ -62,17 +62,21 @@ class Delays(Part):
 
 
 class Thresholds(Part):
-    """Promises that hold for the whole estate and that checks judge by."""
+    """Promises that hold for the whole estate and that checks judge by.
+
+    clock_skew -- how far two clocks may differ; the default is Kerberos's (RFC 4120, 5 minutes).
+    """
 
     certificate_remaining: Duration
     krbtgt_age: Duration
+    clock_skew: Duration = timedelta(minutes=5)
 
 
 class Operator(Declared):
     """The organisation that hosts; ``delays`` and ``thresholds`` are its own promises."""
 
     kind: ClassVar[str] = "operator"
-    title: str
+    title: Text
     timezone: Annotated[str, AfterValidator(_known_timezone)]
     delays: Delays
     thresholds: Thresholds
@@ -83,11 +87,11 @@ class Member(Declared):
     """A city; one that leaves keeps its place until ``leaves``."""
 
     kind: ClassVar[str] = "member"
-    title: str
-    domain: str
+    title: Text
+    domain: Host
     inhabitants: Annotated[int, Field(ge=0)] | None = None
-    joined: date | None = None
-    leaves: date | None = None
+    joined: Day | None = None
+    leaves: Day | None = None
 
     @property
     def owner(self) -> str:
@@ -99,7 +103,7 @@ class Site(Declared):
     """A datacenter, or the arbiter of two."""
 
     kind: ClassVar[str] = "site"
-    title: str
+    title: Text
     role: SiteRole = SiteRole.PRODUCTION
 
 
@@ -117,8 +121,8 @@ class Service(Declared):
     """
 
     kind: ClassVar[str] = "service"
-    title: str
-    domain: str
+    title: Text
+    domain: Text
     criticality: Criticality
     rpo: Duration
     rto: Duration
@@ -147,3 +151,21 @@ class Use(Declared):
     def owner(self) -> str:
         """The member that uses the service."""
         return self.member
+
+
+class Attestation(Declared):
+    """What no machine can see, as somebody saw it: valid up to and including ``until``."""
+
+    kind: ClassVar[str] = "attestation"
+    proves: Annotated[tuple[str, ...], Field(min_length=1)]
+    statement: Text
+    by: Text
+    seen: Day
+    until: Day
+    evidence: str | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Attestation:
+        if self.until < self.seen:
+            raise ValueError("'until' is before 'seen'")
+        return self

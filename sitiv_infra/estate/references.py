@@ -25,8 +25,8 @@ class Complaint(NamedTuple):
     missing: tuple[str, str] | None = None
 
 
-def _missing(location: Location, name: str, collection: str, known: Iterable[str]) -> Complaint:
-    return Complaint(location, unknown(name, known, collection), (collection, name))
+def _missing(location: Location, name: str, collection: str) -> Complaint:
+    return Complaint(location, unknown(name, (), collection), (collection, name))
 
 
 SOURCES = ("firewalls", "vcenters", "object_stores", "backups", "directories", "vantages")
@@ -53,7 +53,7 @@ NAMES = (
     ("buckets", "member", "members"),
     ("buckets", "stores", "object_stores"),
     ("backups", "member", "members"),
-    ("backups", "service", "services"),
+    ("backups", "services", "services"),
     ("backups", "machines", "machines"),
     ("directories", "member", "members"),
     ("exposures", "member", "members"),
@@ -80,9 +80,13 @@ def complaints(estate: Estate) -> Iterator[Complaint]:
 
 def unknown(name: str, known: Iterable[str], what: str) -> str:
     """Say that a name isn't declared, and the nearest that is."""
+    return f"'{name}' is not among the declared {what.replace('_', ' ')}{nearest(name, known)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Give a hint at the nearest name that is declared, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"'{name}' is not among the declared {what.replace('_', ' ')}{hint}"
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _named(
@@ -95,9 +99,9 @@ def _named(
         if isinstance(value, tuple):
             for index, item in enumerate(value):
                 if item not in known:
-                    yield _missing((collection, name, field, index), item, target, known)
+                    yield _missing((collection, name, field, index), item, target)
         elif value is not None and value not in known:
-            yield _missing((collection, name, field), value, target, known)
+            yield _missing((collection, name, field), value, target)
 
 
 def _overrides(estate: Estate) -> Iterator[Complaint]:
@@ -113,10 +117,9 @@ def _repositories(estate: Estate) -> Iterator[Complaint]:
         place = backup.repository
         where = ("backups", name, "repository")
         if place.store not in estate.object_stores:
-            stores = estate.object_stores
-            yield _missing((*where, "store"), place.store, "object_stores", stores)
+            yield _missing((*where, "store"), place.store, "object_stores")
         elif place.bucket not in estate.buckets:
-            yield _missing((*where, "bucket"), place.bucket, "buckets", estate.buckets)
+            yield _missing((*where, "bucket"), place.bucket, "buckets")
         elif place.store not in estate.buckets[place.bucket].stores:
             what = f"bucket '{place.bucket}' is not declared on '{place.store}'"
             yield Complaint((*where, "store"), what)
@@ -160,7 +163,7 @@ def _addresses(estate: Estate) -> Iterator[Complaint]:
             where: Location = ("machines", name, "interfaces", i)
             vlan = estate.vlans.get(leg.vlan)
             if vlan is None:
-                yield _missing((*where, "vlan"), leg.vlan, "vlans", estate.vlans)
+                yield _missing((*where, "vlan"), leg.vlan, "vlans")
                 continue
             if machine.site not in vlan.sites:
                 what = f"VLAN '{leg.vlan}' does not stand on site '{machine.site}'"
@@ -197,7 +200,7 @@ def _clusters(estate: Estate) -> Iterator[Complaint]:
 
 
 def _exposed(estate: Estate) -> Iterator[Complaint]:
-    """What the internet may see lies in a network that someone looks at, and is declared once."""
+    """Refuse what no vantage would look at, and what is exposed twice."""
     networks = [net for vantage in estate.vantages.values() for net in vantage.networks]
     first: dict[object, str] = {}
     for name, exposure in estate.exposures.items():

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sitiv_infra.estate.base import Declared, Duration, Name, Owned, Part, Source
+from sitiv_infra.estate.base import Declared, Duration, Host, Name, Owned, Part, Port, Source, Text
 from sitiv_infra.estate.network import Interface
 
 
@@ -38,7 +38,7 @@ class Cluster(Declared):
     vcenter: Name
     title: str | None = None
     vsan: bool = True
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[Host, ...] = ()
 
 
 class Vcenter(Source):
@@ -47,8 +47,8 @@ class Vcenter(Source):
     kind: ClassVar[str] = "vcenter"
     family: ClassVar[str] = "hypervisor"
     site: Name
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 443
+    host: Host
+    port: Port = 443
 
     @property
     def where(self) -> str:
@@ -90,7 +90,7 @@ class Bucket(Owned):
 
     kind: ClassVar[str] = "bucket"
     stores: Annotated[tuple[Name, ...], Field(min_length=1)]
-    purpose: str
+    purpose: Text
     versioning: bool = True
     lock: ObjectLock | None = None
 
@@ -104,15 +104,15 @@ class Repository(Part):
 
 
 class Backup(Source):
-    """A promise that a service is copied, and where the copies are read.
+    """A promise that services are copied, and where the copies are read.
 
-    The delay is the service's own RPO. ``credential`` opens the repository; the object store's
-    account and credential are used to reach it.
+    The delay is the strictest RPO of the services. ``credential`` opens the repository; the object
+    store's account and credential are used to reach it.
     """
 
     kind: ClassVar[str] = "backup"
     family: ClassVar[str] = "backup"
-    service: Name
+    services: Annotated[tuple[Name, ...], Field(min_length=1)]
     tool: Literal["restic"] = "restic"
     repository: Repository
     machines: tuple[Name, ...] = ()
@@ -133,9 +133,9 @@ class Directory(Source):
 
     kind: ClassVar[str] = "directory"
     family: ClassVar[str] = "directory"
-    domain: str
-    servers: Annotated[tuple[str, ...], Field(min_length=1)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 636
+    domain: Host
+    servers: Annotated[tuple[Host, ...], Field(min_length=1)]
+    port: Port = 636
 
     @property
     def where(self) -> str:

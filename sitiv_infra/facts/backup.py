@@ -9,19 +9,23 @@ from sitiv_infra.facts.base import Fact, Facts
 
 
 class RestorePoint(Fact):
-    """One copy that could be restored; sizes in bytes, None where the tool does not tell."""
+    """One copy that the repository lists; ``taken`` is the clock of the machine that was copied."""
 
     id: str
     host: str
-    paths: tuple[str, ...]
     taken: datetime
 
 
 class BackupFacts(Facts):
-    """One repository."""
+    """One repository.
+
+    read_at -- when it was listed, by the observer's clock. unreadable -- ids of restore points that
+    lie in the repository but that the tool can't read.
+    """
 
     family: ClassVar[str] = "backup"
 
     tool: str
-    encrypted: bool
+    read_at: datetime
     points: tuple[RestorePoint, ...]
+    unreadable: tuple[str, ...] = ()

@@ -1,31 +1,59 @@
-"""What an Active Directory says of its accounts."""
+"""What an Active Directory says of its accounts and of its domain."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from sitiv_infra.facts.base import Fact, Facts, Unread
 
 
-class Account(Fact):
-    """A user account; ``password_set`` is None where it was never set."""
+class Accounts(Fact):
+    """The enabled user accounts: how many, and the names of those that stand out.
+
+    hidden -- user accounts whose flags the reading account is not allowed to see.
+    """
+
+    enabled: int
+    hidden: int
+    password_not_required: tuple[str, ...]
+    preauth_not_required: tuple[str, ...]
+
+
+class PrivilegedAccount(Fact):
+    """An enabled member of a privileged group, through however many groups."""
 
     name: str
-    enabled: bool
+    kind: Literal["user", "computer"]
     password_never_expires: bool
-    password_not_required: bool
-    preauth_not_required: bool
-    privileged: bool
-    password_set: datetime | None
+    protected: bool
+
+
+class Privileged(Fact):
+    """The privileged accounts.
+
+    unseen -- members that were not found as accounts here, or whose flags are hidden: those of
+    another domain, and those that the reading account is not allowed to see.
+    """
+
+    accounts: tuple[PrivilegedAccount, ...]
+    unseen: tuple[str, ...]
 
 
 class DirectoryFacts(Facts):
-    """One domain; ``server_time`` is the domain controller's own clock."""
+    """One domain; ``server_time`` is the domain controller's own clock.
+
+    Functional levels are numbers as in msDS-Behavior-Version: 7 is Windows Server 2016.
+    """
 
     family: ClassVar[str] = "directory"
 
     server: str
     server_time: datetime
+    domain_level: int | Unread
+    forest_level: int | Unread
+    machine_account_quota: int | Unread
     krbtgt_password_set: datetime | Unread
-    accounts: tuple[Account, ...] | Unread
+    guest_enabled: bool | Unread
+    accounts: Accounts | Unread
+    privileged: Privileged | Unread

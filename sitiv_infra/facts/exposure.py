@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import ClassVar, Literal
 
 from sitiv_infra.facts.base import Fact, Facts, Unread
 
 
 class OpenPort(Fact):
-    """A port that answered."""
+    """A port that accepted a connection; ``service`` is its usual name, not what answered."""
 
     address: str
     protocol: Literal["tcp", "udp"]
     port: int
-    banner: str | None = None
+    service: str | None = None
 
 
 class Certificate(Fact):
     """The certificate that a port showed for a host name.
 
-    ``trusted`` is the cause why the chain or the name does not hold, or None when both do.
+    ``distrusted`` is the cause why its chain or its name does not hold, its own dates aside; None
+    when both hold. Dates are for the checks to judge.
     """
 
-    address: str
-    port: int
-    host: str
     subject: str
     issuer: str
     not_before: datetime
     not_after: datetime
-    protocol: str
-    distrusted: str | None
+    distrusted: str | None = None
+
+
+class Endpoint(Fact):
+    """A declared TLS host that answered; ``protocol`` is what was agreed on: ``TLSv1.3``."""
+
+    address: str
+    port: int
+    host: str
+    protocol: str | None
+    certificate: Certificate | Unread
 
 
 class ExposureFacts(Facts):
-    """One vantage: every open port, and a certificate for each declared TLS host."""
+    """One vantage: every open TCP port, and the certificate of each declared TLS host.
+
+    scanned -- networks and addresses that were swept; ports -- those that were tried, as nmap
+    writes them; unread -- networks that were not swept, and addresses within ``scanned`` that
+    were not swept to the end: nothing is known of them but the open ports listed.
+    """
 
     family: ClassVar[str] = "exposure"
 
     scanned: tuple[str, ...]
     ports: str
     open_ports: tuple[OpenPort, ...]
-    certificates: tuple[Certificate, ...]
+    endpoints: tuple[Endpoint, ...]
     unread: dict[str, Unread] = {}
+
+    def looked_at(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether an address was swept to the end: only then is a port that isn't open closed."""
+        if str(address) in self.unread:
+            return False
+        return any(address in ip_network(net) for net in self.scanned)

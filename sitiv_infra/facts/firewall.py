@@ -8,7 +8,11 @@ from sitiv_infra.facts.base import Facts
 
 
 class FirewallFacts(Facts):
-    """One firewall: its rule base as the engine lists it (``nft -j list ruleset``)."""
+    """One firewall: its rule base as the engine lists it (``nft -j list ruleset``).
+
+    ``ruleset`` holds tables, chains, rules, sets and maps, each as ``{kind: body}``, without
+    counters; handles stay, since they name a rule.
+    """
 
     family: ClassVar[str] = "firewall"
 

@@ -11,7 +11,25 @@ from enum import StrEnum
 from sitiv_infra.checking import Check, Status, Verdict
 from sitiv_infra.estate import Estate, Severity
 from sitiv_infra.snapshot import Gap
-from sitiv_infra.waivers import WaiverState
+from sitiv_infra.waivers import WaiverState, today
+
+
+class State(StrEnum):
+    """How a verdict counts for a reader, worst first; an accepted failure is not open."""
+
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    WAIVED = "waived"
+    PASS = "pass"  # noqa: S105 - a state, not a password
+    NOTHING = "not-applicable"
+
+
+STATES = {
+    Status.FAIL: State.OPEN,
+    Status.UNKNOWN: State.UNKNOWN,
+    Status.PASS: State.PASS,
+    Status.NOT_APPLICABLE: State.NOTHING,
+}
 
 
 class Change(StrEnum):
@@ -35,6 +53,17 @@ class Finding:
     change: Change | None = None
     since: datetime | None = None
     due: date | None = None
+
+    @property
+    def state(self) -> State:
+        """How this counts for a reader."""
+        accepted = self.verdict.status is Status.FAIL and self.verdict.waiver is not None
+        return State.WAIVED if accepted else STATES[self.verdict.status]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the run before did not have this failure."""
+        return self.change in {Change.NEW, Change.BACK}
 
     def late(self, day: date) -> bool:
         """Whether the promised day has passed."""
@@ -70,6 +99,11 @@ class Audit:
     recording: str | None = None
     selection: str | None = None
 
+    @property
+    def day(self) -> date:
+        """The day of the run where the operator is."""
+        return today(self.taken_at, self.estate.operator.timezone)
+
     def counts(self) -> Mapping[Status, int]:
         """Verdicts by status; waived failures count as failures here."""
         return Counter(f.verdict.status for f in self.findings)
@@ -81,8 +115,12 @@ class Audit:
         ]
         return sorted(found, key=_worst_first)
 
+    def changed(self, change: Change) -> list[Finding]:
+        """Open failures that the run before did not have, worst first."""
+        return [f for f in self.open() if f.change is change]
+
     def unknown(self) -> list[Finding]:
-        """What could not be judged, worst first."""
+        """Give what could not be judged, worst first."""
         found = [f for f in self.findings if f.verdict.status is Status.UNKNOWN]
         return sorted(found, key=_worst_first)
 

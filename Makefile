@@ -1,0 +1,62 @@
+# Every target does its own set-up; `make demo` and `make test` are all that a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT := out/demo
+SITIV_CACHE ?= $(HOME)/.cache
+export SITIV_CACHE
+
+.PHONY: help demo demo-snapshot test check servers bench messages format clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment: as root, apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing Python packages into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.developing: pyproject.toml | $(VENV)/.installed
+	@echo "installing what tests and checks need (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dask]' --group dev
+	@touch $@
+
+demo: $(VENV)/.installed ## audit the example estate from a recording; needs no root
+	@mkdir -p $(OUT)
+	@$(BIN)/sitiv audit --from sitiv_infra/demo --runs $(OUT)/runs --write $(OUT)/audit.html; \
+	  code=$$?; [ $$code -le 2 ] && echo "the page is in $(OUT)/audit.html (exit code $$code: see docs/read-the-report.md)"
+
+demo-snapshot: $(VENV)/.developing servers ## record the demo again from real servers (root)
+	@$(BIN)/python -m sitiv_infra.lab.recording sitiv_infra/demo
+
+servers: ## install the servers that tests run against, when root
+	@.ci/servers
+
+test: $(VENV)/.developing servers ## every test, against real servers
+	@.ci/directory-extra $(BIN)/python
+	@$(BIN)/pytest
+
+check: $(VENV)/.developing ## style, types, Ansible lint, the rules of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --profile production --offline -q
+	@$(BIN)/pytest -q tests/house
+
+format: $(VENV)/.developing ## put the code in shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+messages: $(VENV)/.developing ## the texts that lack their French translation
+	@$(BIN)/python -m sitiv_infra.catalogue
+
+bench: $(VENV)/.developing ## figures beside peers, as JSON lines; ONLY=judge for one family
+	@$(BIN)/python bench/run.py $(ONLY)
+
+clean: ## remove what was made here
+	rm -rf $(VENV) out bench/out .mypy_cache .ruff_cache .pytest_cache .ansible

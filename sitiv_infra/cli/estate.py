@@ -1,0 +1,78 @@
+"""``sitiv estate``: validate, show, schema."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sitiv_infra.cli import options as o
+from sitiv_infra.estate import load
+from sitiv_infra.estate.schema import schemas
+from sitiv_infra.estate.show import kinds, rows
+from sitiv_infra.waivers import Waiver
+
+app = typer.Typer(no_args_is_help=True, help="What is declared: validate it, show it.")
+Folder = Annotated[
+    Path, typer.Argument(envvar="SITIV_ESTATE", help="Folder of the estate's YAML files.")
+]
+
+
+@app.command()
+def validate(folder: Folder = o.ESTATE) -> int:
+    """List every mistake of an estate as file:line:column; exit code 3 when there is one.
+
+    Example:
+      sitiv estate validate inventory/estate
+    """
+    estate = load(folder)
+    counts = ((kind, len(rows(estate, kind)[1])) for kind in kinds())
+    told = ", ".join(f"{number} {kind.replace('_', ' ')}" for kind, number in counts if number)
+    print(f"{folder}: {told}")
+    return 0
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="machines, flows, services, uses, …")],
+    estate: o.EstateFolder = o.ESTATE,
+    csv_output: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+) -> int:
+    """Print a table of one kind of thing.
+
+    Examples:
+      sitiv estate show machines
+      sitiv estate show flows --csv
+    """
+    headers, lines = rows(load(estate), kind)
+    if csv_output:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(headers)
+        writer.writerows(lines)
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for line in lines:
+        table.add_row(*line)
+    Console().print(table)
+    return 0
+
+
+@app.command()
+def schema(
+    folder: Annotated[Path, typer.Argument(help="Where to write the JSON Schemas.")],
+) -> int:
+    """Write JSON Schemas that an editor can use.
+
+    Example:
+      sitiv estate schema .schemas
+    """
+    for file in schemas(folder, {"waivers": Waiver}):
+        print(file)
+    return 0

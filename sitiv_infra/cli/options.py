@@ -1,0 +1,139 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sitiv_infra import waivers
+from sitiv_infra.auditing import Rules
+from sitiv_infra.checking import Check
+from sitiv_infra.errors import InvalidInput
+from sitiv_infra.estate import Severity
+from sitiv_infra.judging import built_in, load_checks
+from sitiv_infra.messages import DEFAULT_LANGUAGE, LANGUAGES, Language
+from sitiv_infra.selection import Selection
+
+SELECT = "What to look at"
+READ = "How sources are reached"
+TELL = "What to tell"
+
+EstateFolder = Annotated[
+    Path,
+    typer.Option("--estate", envvar="SITIV_ESTATE", help="Folder of the estate's YAML files."),
+]
+Waivers = Annotated[
+    Path | None,
+    typer.Option("--waivers", help="Accepted risks; by default waivers.yml beside the estate."),
+]
+ChecksFolders = Annotated[
+    list[Path] | None,
+    typer.Option("--checks", help="A folder of more checks; may be repeated."),
+]
+Runs = Annotated[
+    Path, typer.Option("--runs", envvar="SITIV_RUNS", help="Folder that the runs are kept in.")
+]
+Members = Annotated[
+    list[str] | None, typer.Option("--member", help="Only this member.", rich_help_panel=SELECT)
+]
+Sites = Annotated[
+    list[str] | None, typer.Option("--site", help="Only this site.", rich_help_panel=SELECT)
+]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", help="Only this domain of checks.", rich_help_panel=SELECT),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Only this check; * stands for any text.", rich_help_panel=SELECT),
+]
+AtLeast = Annotated[
+    Severity | None,
+    typer.Option("--severity", help="Only checks this severe or more.", rich_help_panel=SELECT),
+]
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor", help="threads:N, or dask:ADDRESS with the extra.", rich_help_panel=READ
+    ),
+]
+SecretsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--secrets",
+        envvar="SITIV_SECRETS_FILE",
+        help="YAML of secrets by name: mode 0600, or encrypted by ansible-vault.",
+        rich_help_panel=READ,
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca-file",
+        envvar="SITIV_CA_FILE",
+        help="Trust anchors (PEM) beside the system's.",
+        rich_help_panel=READ,
+    ),
+]
+KnownHosts = Annotated[
+    Path | None,
+    typer.Option(
+        "--known-hosts",
+        envvar="SITIV_KNOWN_HOSTS",
+        help="SSH host keys of the firewalls.",
+        rich_help_panel=READ,
+    ),
+]
+Lang = Annotated[
+    str,
+    typer.Option(
+        "--lang", envvar="SITIV_LANG", help="Language of reports: fr or en.", rich_help_panel=TELL
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print nothing when all is good.", rich_help_panel=TELL),
+]
+
+ESTATE = Path("inventory/estate")
+RUNS = Path("runs")
+
+
+def selection(
+    members: list[str] | None,
+    sites: list[str] | None,
+    domains: list[str] | None,
+    only: list[str] | None,
+    severity: Severity | None,
+) -> Selection:
+    """Gather the selection's options."""
+    return Selection(
+        tuple(members or ()), tuple(sites or ()), tuple(domains or ()), tuple(only or ()), severity
+    )
+
+
+def all_checks(folders: list[Path] | None) -> list[Check]:
+    """Load the built-in checks and those of more folders."""
+    return load_checks([built_in(), *(folders or ())])
+
+
+def rules(
+    estate: Path, waiver_file: Path | None, folders: list[Path] | None, wanted: Selection
+) -> Rules:
+    """Load what snapshots are judged by; a waivers' file that was named must be there."""
+    file = waiver_file or estate.parent / "waivers.yml"
+    if waiver_file is not None and not waiver_file.exists():
+        raise InvalidInput(f"{waiver_file}: no such file")
+    return Rules(all_checks(folders), waivers.load(file), wanted)
+
+
+def language(code: str, timezone: str = "Europe/Paris") -> Language:
+    """Give a language; InvalidInput for one that there is no catalogue for."""
+    if code not in LANGUAGES:
+        raise InvalidInput(f"--lang {code}: there are {', '.join(LANGUAGES)}")
+    return Language(code, timezone)
+
+
+__all__ = ["DEFAULT_LANGUAGE", "ESTATE", "RUNS"]

@@ -1,0 +1,18 @@
+"""Collectors: one module a system; they only read."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sitiv_infra.collectors.backup import COLLECTOR as BACKUP
+from sitiv_infra.collectors.base import Collector
+from sitiv_infra.collectors.directory import COLLECTOR as DIRECTORY
+from sitiv_infra.collectors.exposure import COLLECTOR as EXPOSURE
+from sitiv_infra.collectors.firewall import COLLECTOR as FIREWALL
+from sitiv_infra.collectors.hypervisor import COLLECTOR as HYPERVISOR
+from sitiv_infra.collectors.object_store import COLLECTOR as OBJECT_STORE
+
+COLLECTORS: Mapping[str, Collector] = MappingProxyType(
+    {c.family: c for c in (BACKUP, DIRECTORY, EXPOSURE, FIREWALL, HYPERVISOR, OBJECT_STORE)}
+)
+
+__all__ = ["COLLECTORS", "Collector"]

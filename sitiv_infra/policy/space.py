@@ -1,0 +1,131 @@
+"""Sets of packets as boxes: a product of interval sets, one a dimension, with exact arithmetic.
+
+Dimensions: protocol number, source and destination address (as integers), source and destination
+port. ICMP has no ports: its type and code stand in their place. The address family is not a
+dimension: IPv4 and IPv6 are never mixed in one box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+Interval = tuple[int, int]
+Intervals = tuple[Interval, ...]
+Box = tuple[Intervals, Intervals, Intervals, Intervals, Intervals]
+
+
+class Dimension(IntEnum):
+    """Place of each dimension in a box."""
+
+    PROTOCOL = 0
+    SOURCE = 1
+    DESTINATION = 2
+    SOURCE_PORT = 3
+    DESTINATION_PORT = 4
+
+
+ICMP_TYPE, ICMP_CODE = Dimension.SOURCE_PORT, Dimension.DESTINATION_PORT
+PROTOCOLS: Intervals = ((0, 255),)
+ADDRESSES: Intervals = ((0, 2**128 - 1),)
+PORTS: Intervals = ((0, 65535),)
+EVERYTHING: Box = (PROTOCOLS, ADDRESSES, ADDRESSES, PORTS, PORTS)
+
+
+def union(items: Iterable[Interval]) -> Intervals:
+    """Sort and join intervals, both ends included, so that equal sets are equal tuples."""
+    joined: list[Interval] = []
+    for low, high in sorted(items):
+        if joined and low <= joined[-1][1] + 1:
+            joined[-1] = joined[-1][0], max(joined[-1][1], high)
+        else:
+            joined.append((low, high))
+    return tuple(joined)
+
+
+def common(first: Intervals, second: Intervals) -> Intervals:
+    """Give what lies in both."""
+    found: list[Interval] = []
+    i = j = 0
+    while i < len(first) and j < len(second):
+        low, high = max(first[i][0], second[j][0]), min(first[i][1], second[j][1])
+        if low <= high:
+            found.append((low, high))
+        if first[i][1] < second[j][1]:
+            i += 1
+        else:
+            j += 1
+    return tuple(found)
+
+
+def without(first: Intervals, second: Intervals) -> Intervals:
+    """Give what lies in the first and not in the second."""
+    found: list[Interval] = []
+    for start, high in first:
+        low = start
+        for cut_low, cut_high in second:
+            if cut_high < low:
+                continue
+            if cut_low > high:
+                break
+            if cut_low > low:
+                found.append((low, cut_low - 1))
+            low = cut_high + 1
+        if low <= high:
+            found.append((low, high))
+    return tuple(found)
+
+
+def box(dimensions: dict[Dimension, Intervals]) -> Box:
+    """Give the box that is limited in some dimensions only."""
+    sides = list(EVERYTHING)
+    for dimension, intervals in dimensions.items():
+        sides[dimension] = intervals
+    return sides[0], sides[1], sides[2], sides[3], sides[4]
+
+
+def intersection(first: Box, second: Box) -> Box | None:
+    """Give what two boxes share, or None."""
+    sides: list[Intervals] = []
+    for one, other in zip(first, second, strict=True):
+        side = common(one, other)
+        if not side:
+            return None
+        sides.append(side)
+    return sides[0], sides[1], sides[2], sides[3], sides[4]
+
+
+def difference(first: Box, second: Box) -> list[Box]:
+    """Give the first box without the second, as at most five disjoint boxes."""
+    if intersection(first, second) is None:
+        return [first]
+    pieces: list[Box] = []
+    rest = list(first)
+    for dimension, cut in enumerate(second):
+        outside = without(rest[dimension], cut)
+        if outside:
+            piece = [*rest[:dimension], outside, *rest[dimension + 1 :]]
+            pieces.append((piece[0], piece[1], piece[2], piece[3], piece[4]))
+        rest[dimension] = common(rest[dimension], cut)
+    return pieces
+
+
+def split(first: Box, others: Iterable[Box]) -> tuple[list[Box], list[Box]]:
+    """Cut a box into disjoint boxes: those inside the union of others, and those outside it."""
+    inside: list[Box] = []
+    outside = [first]
+    for other in others:
+        if not outside:
+            break
+        if intersection(first, other) is None:
+            continue
+        remaining: list[Box] = []
+        for piece in outside:
+            shared = intersection(piece, other)
+            if shared is None:
+                remaining.append(piece)
+            else:
+                inside.append(shared)
+                remaining.extend(difference(piece, other))
+        outside = remaining
+    return inside, outside

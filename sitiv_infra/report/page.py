@@ -1,0 +1,67 @@
+"""One HTML file: no script, nothing from elsewhere, readable on a phone and on paper.
+
+The same audit always gives the same bytes: nothing is told of the moment of writing.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from sitiv_infra.messages import Language
+from sitiv_infra.report.audit import Audit, Change, State
+from sitiv_infra.report.safe import cut
+from sitiv_infra.report.sections import MOST_PASSED, Told, bar, sections
+from sitiv_infra.report.summary import actions, attention, domains, grid, severities
+from sitiv_infra.report.words import SIGNS, Words
+
+MOST_CHANGES = 4
+MOST_ACTIONS = 5
+
+
+def render(audit: Audit, language: Language) -> str:
+    """Tell an audit as one HTML page."""
+    words = Words(language, audit)
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        # Looked up here once, for the page: what the templates call, then what they show.
+        t=language.text, day=language.date, day_of=language.day, instant=language.instant,
+        number=language.number, duration=language.duration, cause=language.cause, cut=cut,
+        words=words, signs=SIGNS, State=State,
+        audit=audit, lang=language.code, style=_style(), version=_version(),
+        told=Told(audit, language, words), sections=sections(audit, language, words),
+        domains=domains(audit), rows=grid(audit), actions=actions(audit, MOST_ACTIONS),
+        attention=attention(audit), severities=severities, bar=bar(audit),
+        new=audit.changed(Change.NEW), back=audit.changed(Change.BACK),
+        most_changes=MOST_CHANGES, most_passed=MOST_PASSED,
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("sitiv_infra.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _style() -> Markup:
+    """Give the style sheet, which is the project's own text and holds no ``<``."""
+    file = resources.files("sitiv_infra.report") / "templates" / "style.css"
+    return Markup(file.read_text(encoding="utf-8"))  # noqa: S704 - a file of this package
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("sitiv-infra")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "-"

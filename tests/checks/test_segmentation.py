@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sitiv_infra.checking import Status, Verdict
+from sitiv_infra.estate import Estate
+from sitiv_infra.facts import FirewallFacts
+from sitiv_infra.testing import NOW, estate_of, judged
+
+ZONES = """
+zones:
+  web: {title: Web}
+  data: {title: Data}
+  far: {title: Only on the other site}
+  internet: {title: Internet, internet: true}
+vlans:
+  web-a: {vid: 10, zone: web, sites: [a], subnets: [10.1.0.0/24, 'fd00:1::/64']}
+  data-a: {vid: 20, zone: data, sites: [a], subnets: [10.2.0.0/24]}
+  far-b: {vid: 30, zone: far, sites: [b], subnets: [10.3.0.0/24]}
+firewalls:
+  fw: {site: a, host: 192.0.2.1, account: audit, credential: fw, observed_from: admin}
+"""
+FLOW = "{{source: {0}, destination: {1}, services: [{2}], owner_team: net, reason: a test{3}}}"
+SOURCE, DESTINATION = "saddr", "daddr"
+
+
+def declared(**flows: str) -> Estate:
+    if not flows:
+        return estate_of(ZONES)
+    lines = [f"  {name}: {text}" for name, text in flows.items()]
+    return estate_of(ZONES, "flows:\n" + "\n".join(lines) + "\n")
+
+
+def flow(source: str, destination: str, services: str, more: str = "") -> str:
+    return FLOW.format(source, destination, services, more)
+
+
+def address(field: str, prefix: str, version: str = "ip") -> dict[str, object]:
+    net, length = prefix.split("/")
+    left = {"payload": {"protocol": version, "field": field}}
+    right = {"prefix": {"addr": net, "len": int(length)}}
+    return {"match": {"op": "==", "left": left, "right": right}}
+
+
+def port(number: int, protocol: str = "tcp") -> dict[str, object]:
+    left = {"payload": {"protocol": protocol, "field": "dport"}}
+    return {"match": {"op": "==", "left": left, "right": number}}
+
+
+def on(name: str) -> dict[str, object]:
+    return {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": name}}
+
+
+WEB, DATA = address(SOURCE, "10.1.0.0/24"), address(DESTINATION, "10.2.0.0/24")
+
+
+def rules(*bodies: list[dict[str, object]], policy: str = "drop") -> FirewallFacts:
+    place = {"family": "inet", "table": "filter"}
+    chain = {
+        "chain": {
+            **place, "name": "forward", "type": "filter", "hook": "forward", "prio": 0,
+            "policy": policy,
+        }
+    }  # fmt: skip
+    listed = [
+        {"rule": {**place, "chain": "forward", "handle": n, "expr": [*body, {"accept": None}]}}
+        for n, body in enumerate(bodies, start=4)
+    ]
+    return FirewallFacts(engine="nftables", version="1.0.6", ruleset=(chain, *listed))
+
+
+def verdicts(
+    check: str, estate: Estate, facts: FirewallFacts | None, now: datetime = NOW
+) -> dict[str, Verdict]:
+    seen = {"firewall/fw": facts} if facts is not None else {}
+    gaps = {} if facts is not None else {"firewall/fw": "its SSH host key has changed"}
+    return judged(check, estate, seen, gaps=gaps, now=now)
+
+
+def statuses(check: str, estate: Estate, facts: FirewallFacts | None) -> dict[str, str]:
+    return {path: v.status.value for path, v in verdicts(check, estate, facts).items()}
+
+
+FIREWALL = "sitiv/firewall/fw"
+
+
+def test_only_declared_flows_pass() -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    found = verdicts("segmentation.undeclared-flow", estate, rules([WEB, DATA, port(443)]))
+    assert {k: v.status for k, v in found.items()} == {FIREWALL: Status.PASS}
+    assert found[FIREWALL].evidence["count"] == 6, "web, data and internet; far is elsewhere"
+
+
+def test_an_undeclared_flow_is_named_with_a_witness() -> None:
+    facts = rules([WEB, DATA, port(443)], [WEB, DATA, port(5432)])
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    found = verdicts("segmentation.undeclared-flow", estate, facts)
+    item = found[f"{FIREWALL}/web>data"]
+    assert item.status is Status.FAIL
+    assert item.evidence["services"] == ["tcp/5432"]
+    assert item.evidence["witness"] == "tcp 10.1.0.1 > 10.2.0.1 port 5432"
+    assert item.sites == ("a",)
+    assert list(found) == [f"{FIREWALL}/web>data"]
+
+
+def test_a_flow_is_not_declared_the_other_way_round() -> None:
+    estate = declared(https=flow("data", "web", "tcp/443"))
+    found = statuses("segmentation.undeclared-flow", estate, rules([WEB, DATA, port(443)]))
+    assert found == {f"{FIREWALL}/web>data": "fail"}
+
+
+def test_a_rule_without_ports_opens_all_that_is_not_declared() -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    found = verdicts("segmentation.undeclared-flow", estate, rules([WEB, DATA]))
+    services = found[f"{FIREWALL}/web>data"].evidence["services"]
+    assert services == ["tcp/0-442", "tcp/444-65535", "udp/all", "ip/all"]
+
+
+def test_an_open_firewall_fails_for_every_pair() -> None:
+    found = statuses("segmentation.undeclared-flow", declared(), rules(policy="accept"))
+    pairs = {
+        f"{one}>{two}" for one in ("web", "data", "internet") for two in ("web", "data", "internet")
+    }
+    expected = {p for p in pairs if len(set(p.split(">"))) == 2}
+    assert found == {f"{FIREWALL}/{pair}": "fail" for pair in expected}
+
+
+def test_the_internet_is_what_no_vlan_has() -> None:
+    inside = rules([address(SOURCE, "10.0.0.0/8"), DATA])
+    found = statuses("segmentation.undeclared-flow", declared(), inside)
+    assert found == {f"{FIREWALL}/web>data": "fail"}
+    outside = rules([address(SOURCE, "198.51.100.0/24"), DATA])
+    found = statuses("segmentation.undeclared-flow", declared(), outside)
+    assert found == {f"{FIREWALL}/internet>data": "fail"}
+
+
+def test_ipv6_is_judged_too() -> None:
+    facts = rules([address(SOURCE, "2001:db8::/32", "ip6")])
+    found = verdicts("segmentation.undeclared-flow", declared(), facts)
+    assert list(found) == [f"{FIREWALL}/internet>web"]
+    assert "2001:db8::1 > fd00:1::1" in str(found[f"{FIREWALL}/internet>web"].evidence["witness"])
+
+
+def test_an_undecided_rule_is_unknown_and_named() -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    facts = rules([WEB, DATA, port(443)], [on("eth1"), WEB, DATA, port(22)])
+    found = verdicts("segmentation.undeclared-flow", estate, facts)
+    item = found[f"{FIREWALL}/web>data"]
+    assert item.status is Status.UNKNOWN
+    assert item.evidence["causes"] == ["inet filter forward #5: meta iifname"]
+
+
+def test_an_undecided_rule_about_a_declared_flow_does_not_matter() -> None:
+    estate = declared(ssh=flow("web", "data", "tcp/22"))
+    facts = rules([on("eth1"), WEB, DATA, port(22)])
+    assert statuses("segmentation.undeclared-flow", estate, facts) == {FIREWALL: "pass"}
+    found = verdicts("segmentation.declared-closed", estate, facts)
+    assert found["sitiv/flow/ssh@fw"].status is Status.UNKNOWN
+
+
+def test_declared_flows_pass() -> None:
+    estate = declared(both=flow("web", "data", "tcp/443, udp/5000-5001, icmp"))
+    left = {"meta": {"key": "l4proto"}}
+    icmp: dict[str, object] = {"match": {"op": "==", "left": left, "right": "icmp"}}
+    facts = rules([WEB, DATA, port(443)], [WEB, DATA, port(5000, "udp")], [WEB, DATA, icmp])
+    found = verdicts("segmentation.declared-closed", estate, facts)
+    item = found["sitiv/flow/both@fw"]
+    assert (item.status, item.message) == (
+        Status.FAIL,
+        "blocked in part: {services:list}, such as {witness}",
+    )
+    assert item.evidence["services"] == ["udp/5001"]
+    facts = rules(
+        [WEB, DATA, port(443)], [WEB, DATA, port(5000, "udp")], [WEB, DATA, port(5001, "udp")],
+        [WEB, DATA, icmp],
+    )  # fmt: skip
+    found = verdicts("segmentation.declared-closed", estate, facts)
+    assert found["sitiv/flow/both@fw"].status is Status.PASS
+
+
+def test_a_blocked_flow_has_a_witness() -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    item = verdicts("segmentation.declared-closed", estate, rules())["sitiv/flow/https@fw"]
+    assert (item.status, item.message) == (
+        Status.FAIL,
+        "blocked: {services:list}, such as {witness}",
+    )
+    assert item.evidence["witness"] == "tcp 10.1.0.1 > 10.2.0.1 port 443"
+
+
+def test_a_flow_that_no_firewall_carries_is_unknown() -> None:
+    estate = declared(away=flow("web", "far", "tcp/443"))
+    assert statuses("segmentation.declared-closed", estate, rules()) == {
+        "sitiv/flow/away": "unknown"
+    }
+
+
+def test_an_expired_flow_may_be_closed() -> None:
+    estate = declared(old=flow("web", "data", "tcp/443", ", until: 2026-01-01"))
+    assert statuses("segmentation.declared-closed", estate, rules()) == {
+        "sitiv/operator/sitiv": "not-applicable"
+    }
+
+
+@pytest.mark.parametrize(
+    ("facts", "status"),
+    [
+        (rules(), Status.PASS),
+        (rules(policy="accept"), Status.FAIL),
+        (FirewallFacts(engine="nftables", version=None, ruleset=()), Status.FAIL),
+    ],
+)
+def test_default_drop(facts: FirewallFacts, status: Status) -> None:
+    found = verdicts("segmentation.default-drop", declared(), facts)
+    assert found[FIREWALL].status is status
+
+
+def test_default_drop_of_one_family_is_not_enough() -> None:
+    chain = {
+        "family": "ip", "table": "filter", "name": "forward", "type": "filter", "hook": "forward",
+        "prio": 0, "policy": "drop",
+    }  # fmt: skip
+    facts = FirewallFacts(engine="nftables", version=None, ruleset=({"chain": chain},))
+    item = verdicts("segmentation.default-drop", declared(), facts)[FIREWALL]
+    assert (item.status, item.evidence) == (Status.FAIL, {"families": ["IPv6"]})
+
+
+@pytest.mark.parametrize(
+    ("now", "status"),
+    [
+        (datetime(2026, 11, 30, 22, 59, tzinfo=UTC), Status.PASS),
+        (datetime(2026, 11, 30, 23, 1, tzinfo=UTC), Status.FAIL),  # 1 December in Paris
+    ],
+)
+def test_flow_expired(now: datetime, status: Status) -> None:
+    estate = declared(
+        short=flow("web", "data", "tcp/443", ", until: 2026-11-30"),
+        lasting=flow("data", "web", "tcp/443"),
+    )
+    found = verdicts("segmentation.flow-expired", estate, None, now)
+    assert {k: v.status for k, v in found.items()} == {"sitiv/flow/short": status}
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["segmentation.undeclared-flow", "segmentation.declared-closed", "segmentation.default-drop"],
+)
+def test_an_unread_firewall_is_unknown(check: str) -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    found = verdicts(check, estate, None)
+    assert found
+    for item in found.values():
+        assert item.status is Status.UNKNOWN
+        assert item.evidence["cause"] == "its SSH host key has changed"
