@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,7 +26,10 @@ FORMAT = 1
 
 
 class Head(BaseModel):
-    """The file ``snapshot.json``; ``finished`` is None while observing goes on."""
+    """The file ``snapshot.json``; ``finished`` is None while observing goes on.
+
+    recording -- the day when a snapshot that ships with the project was recorded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +38,7 @@ class Head(BaseModel):
     finished: datetime | None = None
     fingerprint: str
     zones: tuple[str, ...] = ()
-    recording: str | None = None
+    recording: date | None = None
 
 
 class Gap(BaseModel):

@@ -96,7 +96,7 @@ GOOD = """\
         ("  until: 2027-06-30\n", "", "1:3", "'until' is missing"),
         ("until: 2027-06-30", "until:", "7:9", "valid date"),
         ("2027-06-30", "2025-06-30", "1:3", "before 'since'"),
-        ("2027-06-30", "30/06/2027", "7:10", "date"),
+        ("2027-06-30", "30/06/2027", "7:10", "a day is written"),
         ("owner:", "owners:", "4:3", "unknown key 'owners'"),
         ("reason: replaced in spring", "reason: later", "3:11", "at least 10"),
     ],

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sitiv_infra.estate import Estate, load
+from sitiv_infra.estate import load
 from sitiv_infra.lab.plan import BucketPlan, Copy, Plan, PublicPort, as_declared
 from sitiv_infra.lab.process import LabError
 from sitiv_infra.lab.stage import Stage
@@ -81,16 +81,15 @@ def record(folder: Path) -> None:
         sys.stderr.buffer.write(done.stderr + done.stdout)
         if done.returncode not in (0, 2):
             raise LabError("nothing was recorded")
-        _label(snapshot, estate)
+        _label(snapshot)
         if folder.exists():
             shutil.rmtree(folder)
         shutil.copytree(snapshot, folder)
 
 
-def _label(snapshot: Path, estate: Estate) -> None:
-    day = datetime.now(UTC).date().isoformat()
-    label = f"recorded on {day} from real servers of a lab, for {estate.operator.title}'s example"
-    head = read_head(snapshot).model_copy(update={"recording": label})
+def _label(snapshot: Path) -> None:
+    """Say that this is a recording, and of which day: every report shows it."""
+    head = read_head(snapshot).model_copy(update={"recording": datetime.now(UTC).date()})
     write_file(snapshot / "snapshot.json", head.model_dump_json(indent=1).encode())
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sitiv_infra.messages import noop
 from sitiv_infra.policy.operands import Columns, always, columns_of, constant_of, is_foreign, text
-from sitiv_infra.policy.rules import Action, Base, Rule, RuleBase, Test, Verdict
+from sitiv_infra.policy.rules import Action, Base, Rule, RuleBase, Test, Verdict, joined
 from sitiv_infra.policy.sets import Sets
 from sitiv_infra.policy.space import EVERYTHING, Box, Dimension, box
 
@@ -103,7 +103,7 @@ class _Reader:
         for item in expressions:
             key, value = _single(item)
             if key == "match":
-                ways = [joined for way in ways for joined in self._match(way, value)]
+                ways = [one for way in ways for one in self._match(way, value)]
             elif key == "vmap":
                 found += [rule for way in ways for rule in self._verdict_map(way, value)]
             elif not self._quiet(key, value):
@@ -116,7 +116,7 @@ class _Reader:
     def _rule(self, way: Way, action: Action, target: str = "") -> Rule:
         place = _chain(self.body, target) if target else ""
         doubts = tuple(f"{self.name}: {what}" for what in way.doubts)
-        return Rule(self.name, way.tests, action, place, doubts)
+        return Rule(self.name, joined(way.tests), action, place, doubts)
 
     def _quiet(self, key: str, value: object) -> bool:
         """Whether a statement has no bearing on a packet's fate, for a connection on its own."""
@@ -185,8 +185,8 @@ class _Reader:
             action = _action(*_single(verdict)) or (Action.EITHER, "")
             doubt = () if action[0] is not Action.EITHER else ("verdict",)
             match = {"left": key, "op": "==", "right": given}
-            joined = self._match(Way(way.tests, (*way.doubts, *doubt)), match)
-            found.extend(self._rule(one, *action) for one in joined)
+            both = self._match(Way(way.tests, (*way.doubts, *doubt)), match)
+            found.extend(self._rule(one, *action) for one in both)
         return found
 
 

@@ -7,13 +7,13 @@ never read as "the rule isn't there".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from sitiv_infra.messages import noop
-from sitiv_infra.policy.space import Box, split
+from sitiv_infra.policy.space import EVERYTHING, Box, intersection, split
 
 
 class Verdict(StrEnum):
@@ -93,6 +93,15 @@ class RuleBase:
 
     def fates(self, boxes: Iterable[Box]) -> list[Part]:
         """Say what becomes of packets: disjoint parts that together are the boxes."""
+        listed = tuple(boxes)
+        here = {
+            name: tuple(rule for rule in rules if _concerned(rule, listed))
+            for name, rules in self.chains.items()
+        }
+        return replace(self, chains=here).walked(listed)
+
+    def walked(self, boxes: tuple[Box, ...]) -> list[Part]:
+        """Send packets through every base chain in turn, until one drops them."""
         settled: list[Part] = []
         parts = [Part(box, frozenset({Verdict.ACCEPT})) for box in boxes]
         for base in self.bases:
@@ -177,14 +186,44 @@ def _matched(rule: Rule, parts: list[Part]) -> tuple[list[Part], list[Part]]:
     hit: list[Part] = []
     missed: list[Part] = []
     for part in parts:
-        inside = [part.box]
-        for test in rule.tests:
-            kept: list[Box] = []
-            for piece in inside:
-                within, beyond = split(piece, test.boxes)
-                keep, lose = (beyond, within) if test.negated else (within, beyond)
-                kept += keep
-                missed += [part._replace(box=b) for b in lose]
-            inside = kept
-        hit += [part._replace(box=b) for b in inside]
+        inside, outside = _held(rule.tests, part.box)
+        if inside:
+            hit += [part._replace(box=one) for one in inside]
+            missed += [part._replace(box=one) for one in outside]
+        else:
+            missed.append(part)  # in one piece: cuts that served nothing would add up
     return hit, missed
+
+
+def _held(tests: tuple[Test, ...], whole: Box) -> tuple[list[Box], list[Box]]:
+    """Cut a box into where all tests hold, and the rest."""
+    inside, outside = [whole], []
+    for test in tests:
+        kept: list[Box] = []
+        for piece in inside:
+            within, beyond = split(piece, test.boxes)
+            keep, lose = (beyond, within) if test.negated else (within, beyond)
+            kept += keep
+            outside += lose
+        inside = kept
+    return inside, outside
+
+
+def joined(tests: Iterable[Test]) -> tuple[Test, ...]:
+    """Make one test of those that are one box each: it comes first, and cuts least."""
+    core: Box | None = EVERYTHING
+    others: list[Test] = []
+    for test in tests:
+        if test.negated or len(test.boxes) > 1:
+            others.append(test)
+        else:
+            core = intersection(core, test.boxes[0]) if core and test.boxes else None
+    first = () if core == EVERYTHING else (Test((core,) if core else ()),)
+    return (*first, *others)
+
+
+def _concerned(rule: Rule, boxes: Sequence[Box]) -> bool:
+    """Whether a rule may match any of some packets."""
+    if not rule.tests or rule.tests[0].negated:
+        return True
+    return any(intersection(one, seen) for one in rule.tests[0].boxes for seen in boxes)

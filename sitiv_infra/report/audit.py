@@ -84,7 +84,7 @@ class Audit:
     """One run, ready to be told: the only thing that a format is given.
 
     previous -- name of the run that changes are counted against, None for the first one.
-    recording -- where the snapshot is a shipped recording, its label.
+    recording -- where the snapshot is a shipped recording, its day.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Audit:
     waivers: tuple[WaiverState, ...] = ()
     observed: int = 0
     previous: str | None = None
-    recording: str | None = None
+    recording: date | None = None
     selection: str | None = None
 
     @property

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sitiv_infra.estate import Severity
-from sitiv_infra.messages import Language
+from sitiv_infra.messages import Language, noop
 from sitiv_infra.report.audit import Audit, Change, Finding, State
 from sitiv_infra.report.safe import cut
 from sitiv_infra.report.summary import Cell, attention, domains, grid, severities
@@ -23,6 +23,9 @@ from sitiv_infra.report.words import SIGNS, Words
 from sitiv_infra.waivers import WaiverState
 
 NARROW, WIDE = 80, 150
+RECORDING = noop(
+    "RECORDING of {day:date}, from real servers of a lab; it is not your estate tonight"
+)
 LEAST_SHOWN = 5  # failures, however low the screen
 MOST_OTHERS = 8  # gaps, and accepted risks
 LEAST_CELL = 7  # columns of the table: a sign, a letter and a number of three digits
@@ -76,7 +79,7 @@ class _Screen:
         title.append(f" · {self.language.instant(audit.taken_at)} · {self.words.run}", "not bold")
         yield title
         if audit.recording:
-            yield Text(say("RECORDING: {label}", label=cut(audit.recording)), "bold yellow")
+            yield Text(say(RECORDING, day=audit.recording.isoformat()), "bold yellow")
         if audit.selection:
             yield Text(say("Only: {selection}", selection=cut(audit.selection)), "bold")
         yield self._counts()

@@ -133,7 +133,7 @@ def full() -> Audit:
     return audit(
         *_everything(), fixed=fixed, gaps=gaps, waivers=states, observed=14,
         previous="2026-11-20T0200Z",
-        recording="servers of a lab, recorded on 2026-11-21 by make demo-snapshot",
+        recording=date(2026, 11, 21),
     )  # fmt: skip
 
 
