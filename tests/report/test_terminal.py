@@ -43,7 +43,7 @@ def test_80_columns_show_every_domain_and_member_whole() -> None:
 def test_it_says_what_a_person_on_call_asks() -> None:
     told = " ".join(screen(AUDITS["full"], 160).replace("\N{NO-BREAK SPACE}", " ").split())
     for text in (
-        "ENREGISTREMENT : servers of a lab", "Écarts ouverts : 24 (critique 5, élevée 6",
+        "ENREGISTREMENT du 21/11/2026, sur", "Écarts ouverts : 24 (critique 5, élevée 6",
         "Depuis 2026-11-20T0200Z : nouveaux 5, réapparus 5, corrigés 2", "Non vérifiés : 2",
         "✕ C 1", "≈ risque accepté", "Non observé", "directory/givors", "en retard depuis le",
         "expiré (jusqu\N{RIGHT SINGLE QUOTATION MARK}au 01/10/2026)", "ne couvre rien",
