@@ -19,9 +19,9 @@ def worker(size: int) -> None:
 
     from sitiv_infra.messages import Language
     from sitiv_infra.report import FORMATS
-    from tests.report.factory import audit_of
+    from tests.report.factory import many
 
-    told = audit_of(size)
+    told = many(size)
     language = Language("fr")
     began, cpu = time.perf_counter(), time.process_time()
     page = FORMATS["html"].encode(told, language)

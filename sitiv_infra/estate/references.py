@@ -207,7 +207,9 @@ def _exposed(estate: Estate) -> Iterator[Complaint]:
         if networks and not any(exposure.address in net for net in networks):
             what = f"{exposure.address} is in no network of a vantage, so nothing would look at it"
             yield Complaint(("exposures", name, "address"), what)
-        other = first.setdefault((exposure.address, exposure.protocol, exposure.port), name)
+        # Several hosts may share a port: a reverse proxy tells them apart by their names.
+        place = f"{exposure.address} {exposure.protocol}/{exposure.port}"
+        other = first.setdefault((place, exposure.host), name)
         if other != name:
-            what = f"{exposure.address} {exposure.protocol}/{exposure.port} is already '{other}'"
+            what = f"{place} for {exposure.host} is already '{other}'"
             yield Complaint(("exposures", name, "port"), what)

@@ -14,46 +14,30 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_interface
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from sitiv_infra.lab.process import LabError, program
+from sitiv_infra.lab.process import Held, LabError, program
 
 PREFIX = "sitiv-"
 FOLDER = Path("/run/netns")
 NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h
 
 
-class Namespace:
+class Namespace(Held):
     """A network namespace that is made on entry and removed, with its processes, on leaving."""
 
     def __init__(self, name: str, addresses: Iterable[str] = ()) -> None:
         self.name = name if name.startswith(PREFIX) else PREFIX + name
         self.addresses = tuple(addresses)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Make the namespace, with its addresses on the loopback interface."""
-        self.destroy()
+        self.stop()
         _run("ip", "netns", "add", self.name)
-        try:
-            self.run("ip", "link", "set", "lo", "up")
-            for address in self.addresses:
-                self.add(address)
-        except BaseException:
-            self.destroy()
-            raise
-        return self
+        self.run("ip", "link", "set", "lo", "up")
+        for address in self.addresses:
+            self.add(address)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove the namespace."""
-        self.destroy()
-
-    def destroy(self) -> None:
+    def stop(self) -> None:
         """Remove the namespace if it is there, after ending the processes in it by their id."""
         if not (FOLDER / self.name).exists():
             return

@@ -7,11 +7,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sitiv_infra.lab.netns import Namespace
-from sitiv_infra.lab.process import Server, answers, program
+from sitiv_infra.lab.process import Held, Server, answers, program
 
 HEAD = """
 daemon off;
@@ -53,7 +51,7 @@ class Host:
         return f"{self.address}:{self.port}" if version == 4 else f"[{self.address}]:{self.port}"
 
 
-class NginxServer:
+class NginxServer(Held):
     """An nginx in the foreground, ended on leaving."""
 
     def __init__(
@@ -64,7 +62,7 @@ class NginxServer:
         self.namespace = namespace
         self.server: Server | None = None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Start, and wait until every port answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         configuration = self.folder / "nginx.conf"
@@ -81,14 +79,8 @@ class NginxServer:
         name = self.namespace.name if self.namespace else None
         self.server = Server(command, self.folder / "nginx.log", namespace=name)
         self.server.wait(self._ready)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         """End the server."""
         if self.server is not None:
             self.server.stop()

@@ -8,8 +8,11 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from sitiv_infra.errors import SitivError
 
@@ -35,6 +38,36 @@ def program(name: str) -> str:
     if found is None:
         raise LabError(f"'{name}' is not installed; run as root: make servers")
     return found
+
+
+class Held(ABC):
+    """Something that stands while a ``with`` block runs; ``stop`` may be called at any time."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Make it stand; LabError when it does not."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it, and leave nothing behind."""
+
+    def __enter__(self) -> Self:
+        """Start."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
 
 
 class Server:

@@ -8,11 +8,9 @@ import subprocess
 from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sitiv_infra.lab.netns import Namespace
-from sitiv_infra.lab.process import LabError, Server, answers, program
+from sitiv_infra.lab.process import Held, LabError, Server, answers, program
 
 LIST_RULES = "nft -j list ruleset"
 PRIVILEGE_SEPARATION = Path("/run/sshd")  # sshd demands it; Debian's service file makes it
@@ -36,7 +34,7 @@ LogLevel VERBOSE
 """
 
 
-class SshServer:
+class SshServer(Held):
     """An sshd for the user who runs it; ``key`` opens it, ``known_hosts`` names its host key."""
 
     def __init__(
@@ -58,7 +56,7 @@ class SshServer:
         self.known_hosts = folder / "known_hosts"
         self.server: Server | None = None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Make the keys that are missing, start, and wait until the port answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
@@ -76,16 +74,6 @@ class SshServer:
         name = self.namespace.name if self.namespace else None
         self.server = Server(command, self.folder / "sshd.log", namespace=name)
         self.server.wait(self._ready)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the server."""
-        self.stop()
 
     def stop(self) -> None:
         """End the server; its keys stay."""

@@ -19,13 +19,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sitiv_infra.estate import Estate
 from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.plan import Plan, rule_base
-from sitiv_infra.lab.process import LabError
+from sitiv_infra.lab.process import Held, LabError
 
 NAME = "stage"
 HOSTS = Path("/etc/netns")
@@ -43,7 +41,7 @@ class Order:
     namespaces: Mapping[str, str]
 
 
-class Stage:
+class Stage(Held):
     """An estate's servers, from entry to leaving; ``environment`` is what ``sitiv`` needs."""
 
     def __init__(self, estate: Estate, plan: Plan, folder: Path, name: str = NAME) -> None:
@@ -59,16 +57,8 @@ class Stage:
             "SITIV_KNOWN_HOSTS": str(folder / "known_hosts"),
         }
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Start everything; LabError when a server does not come up."""
-        try:
-            self._start()
-        except BaseException:
-            self._leave()
-            raise
-        return self
-
-    def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         names = addresses(self.estate)
         extra = {port.address for port in self.plan.ports}
@@ -106,16 +96,8 @@ class Stage:
         passwd = Path("/etc/passwd").read_text(encoding="utf-8")
         (folder / "passwd").write_text(passwd + users, encoding="utf-8")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         """Stop everything and leave nothing behind."""
-        self._leave()
-
-    def _leave(self) -> None:
         if self._inner is not None and self._inner.stdin is not None:
             self._inner.stdin.close()  # the inner process ends its servers when it reads the end
             try:

@@ -18,6 +18,7 @@ from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import load
 from sitiv_infra.lab.process import free_port
 from sitiv_infra.testing import OPERATOR
+from tests.servers.need import require
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SYSTEM = platform.freedesktop_os_release()
@@ -201,8 +202,7 @@ def test_reaching_a_machine_changes_nothing(
     ansible: Run, inventory: Path, repository: Path
 ) -> None:
     """This machine stands in for a declared one, without SSH."""
-    if SYSTEM["ID"] != "debian":
-        pytest.skip("needs Debian")
+    require(SYSTEM["ID"] == "debian", "Debian")
     play = ("ansible-playbook", "-e", "ansible_connection=local", "-i", inventory / "estate.yml",
             repository / "playbooks" / "reach.yml")  # fmt: skip
     done = ansible(*play)
@@ -219,8 +219,7 @@ def test_reaching_a_machine_changes_nothing(
 def test_a_machine_that_does_not_answer_fails_the_play(
     ansible: Run, inventory: Path, repository: Path
 ) -> None:
-    if SYSTEM["ID"] != "debian":
-        pytest.skip("needs Debian")
+    require(SYSTEM["ID"] == "debian", "Debian")
     done = ansible(
         "ansible-playbook", "-e", f"ansible_port={free_port()}", "-i", inventory / "estate.yml",
         repository / "playbooks" / "reach.yml",

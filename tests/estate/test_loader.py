@@ -197,10 +197,10 @@ ONE_MISTAKE = {
             "exposures:\n"
             "  x: {address: 192.0.2.1, port: 443, host: x.test, service: mail, reason: r,"
             " approved_by: RSSI}\n"
-            "  y: {address: 192.0.2.1, port: 443, host: y.test, service: mail, reason: r,"
+            "  y: {address: 192.0.2.1, port: 443, host: x.test, service: mail, reason: r,"
             " approved_by: RSSI}"
         ),
-        "4:33: 192.0.2.1 tcp/443 is already 'x'",
+        "4:33: 192.0.2.1 tcp/443 for x.test is already 'x'",
     ),
     "exposed where nobody looks": (
         (

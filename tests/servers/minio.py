@@ -58,7 +58,8 @@ class Place:
             f"credential: s3-near, observed_from: admin, timeout: {self.timeout}}}"
         )
         backup = (
-            f"{{services: [mail], machines: [mail-01], credential: restic-mail, observed_from: admin, "
+            f"{{services: [mail], machines: [mail-01], credential: restic-mail, "
+            f"observed_from: admin, "
             f"timeout: {self.timeout}, repository: "
             f"{{store: near, bucket: {self.bucket}, prefix: '{self.prefix}'}}}}"
         )

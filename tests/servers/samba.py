@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import ssl
@@ -10,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,12 +27,7 @@ Answer = Callable[[socket.socket], object]
 
 
 def need_directory_extra() -> None:
-    if find_spec("ldap") is not None:
-        return
-    reason = "needs python-ldap, the extra 'directory'"
-    if os.environ.get("CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    need(modules=["ldap"])
 
 
 def declared(*servers: str, port: int = 636, account: str = f"audit@{REALM}") -> Estate:
