@@ -13,7 +13,7 @@ help: ## what there is
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment: as root, apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment: as root, apt-get update && apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@echo "installing Python packages into $(VENV) (once)"
@@ -31,13 +31,13 @@ demo: $(VENV)/.installed ## audit the example estate from a recording; needs no 
 	@$(BIN)/sitiv audit --from sitiv_infra/demo --runs $(OUT)/runs --write $(OUT)/audit.html; \
 	  code=$$?; [ $$code -le 2 ] && echo "the page is in $(OUT)/audit.html (exit code $$code: see docs/read-the-report.md)"
 
-demo-snapshot: $(VENV)/.developing servers ## record the demo again from real servers (root)
+demo-snapshot: servers $(VENV)/.developing ## record the demo again from real servers (root)
 	@$(BIN)/python -m sitiv_infra.lab.recording sitiv_infra/demo
 
 servers: ## install the servers that tests run against, when root
 	@.ci/servers
 
-test: $(VENV)/.developing servers ## every test, against real servers
+test: servers $(VENV)/.developing ## every test, against real servers
 	@.ci/directory-extra $(BIN)/python
 	@$(BIN)/pytest
 
