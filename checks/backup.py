@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from sitiv_infra import Estate, Placed, SeenFacts, Unread, Verdicts, check, fail, ok, unknown
@@ -11,6 +11,7 @@ from sitiv_infra.facts import BackupFacts, ObjectStoreFacts
 from sitiv_infra.facts.backup import RestorePoint
 
 MIXED = "several backups share the repository, and nothing tells them apart"
+SHARED = "shares its repository with {other}, and no machine tells the two apart"
 
 
 def is_of(point: RestorePoint, machine: str) -> bool:
@@ -29,12 +30,24 @@ def own_points(backup: Backup, seen: BackupFacts) -> list[RestorePoint]:
     return [p for p in seen.points if any(is_of(p, machine) for machine in backup.machines)]
 
 
-def shared(estate: Estate, backup: Backup) -> str | None:
-    """Name another backup in the same repository, where nothing tells the two apart."""
-    if backup.machines:
-        return None
-    others = (o for o in estate.backups.values() if o.name != backup.name)
-    return next((o.name for o in others if o.repository == backup.repository), None)
+def shared(estate: Estate, backup: Backup, machines: Iterable[str]) -> str | None:
+    """Name another backup whose restore points may be taken for those of a backup's machines.
+
+    One bucket and prefix is one repository, on whatever store. A point of a backup that promises
+    all the same services is as good as an own one.
+    """
+    mine = set(machines)
+    for other in estate.backups.values():
+        is_same = place_of(other) == place_of(backup) and other.name != backup.name
+        is_mixed = not mine or not mine.isdisjoint(other.machines)
+        if is_same and is_mixed and not set(backup.services) <= set(other.services):
+            return other.name
+    return None
+
+
+def place_of(backup: Backup) -> tuple[str, str]:
+    """Bucket and prefix; a slash at either end of the prefix makes no other folder of it."""
+    return backup.repository.bucket, backup.repository.prefix.strip("/")
 
 
 @check(
@@ -55,18 +68,16 @@ def recent(estate: Estate, facts: SeenFacts) -> Verdicts:
     for backup, seen in facts.each(estate.backups.values(), BackupFacts):
         rpo = estate.rpo_of(backup)
         newest = max((p.taken for p in own_points(backup, seen)), default=None)
-        other = shared(estate, backup)
-        if other is not None:
-            what = "shares its repository with {other} and names no machines to tell them apart"
-            yield unknown(backup, what, other=other)
-        elif newest is None:
+        if newest is None:
             yield fail(backup, "no restore point, promised {rpo:duration}", rpo=rpo)
-        elif newest > seen.read_at + skew:
-            what = "wrong clock: a restore point is dated {taken:instant}, in the future"
-            yield fail(backup, what, taken=newest)
         elif (age := max(facts.age(newest), timedelta(0))) > rpo:
             what = "last restore point is {age:duration} old, promised {rpo:duration}"
             yield fail(backup, what, age=age, rpo=rpo, taken=newest)
+        elif (other := shared(estate, backup, backup.machines)) is not None:
+            yield unknown(backup, SHARED, other=other)
+        elif newest > seen.read_at + skew:
+            what = "wrong clock: a restore point is dated {taken:instant}, in the future"
+            yield fail(backup, what, taken=newest)
         else:
             what = "last restore point is {age:duration} old, within {rpo:duration}"
             yield ok(backup, what, age=age, rpo=rpo, taken=newest)
@@ -123,19 +134,22 @@ def machines_covered(estate: Estate, facts: SeenFacts) -> Verdicts:
         elif (age := max(facts.age(newest), timedelta(0))) > rpo:
             what = "last restore point is {age:duration} old, promised {rpo:duration}"
             yield fail(subject, what, age=age, rpo=rpo, taken=newest)
+        elif (other := shared(estate, backup, [machine.name])) is not None:
+            yield unknown(subject, SHARED, other=other)
         else:
             what = "last restore point is {age:duration} old, within {rpo:duration}"
             yield ok(subject, what, age=age, rpo=rpo, taken=newest)
 
 
-@check("backup.readable", severity="high", needs=["backup"], proves=["hygiene:37", "recyf:13.2"])
+@check("backup.readable", severity="high", needs=["backup"], proves=["hygiene:37", "recyf:13.1"])
 def readable(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Every restore point of a repository can be read.
+    """The record of every restore point of a repository can be read.
 
     Risk: A damaged restore point is found out on the day it is needed.
 
     Fix: Run restic check, restore the damaged objects from the other site or from a former
-    version, and look at the drives of the store.
+    version, and look at the drives of the store. This check does not read the data: only a
+    restore proves that it is good.
     """
     for backup, seen in facts.each(estate.backups.values(), BackupFacts):
         if seen.unreadable:
@@ -143,8 +157,11 @@ def readable(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield fail(
                 backup, "{count} restore points can't be read: {ids:list}", count=len(ids), ids=ids
             )
+        elif not seen.points:
+            yield unknown(backup, "no restore point lies there that could be read")
         else:
-            yield ok(backup, "all {count} restore points can be read", count=len(seen.points))
+            what = "the records of all {count} restore points can be read"
+            yield ok(backup, what, count=len(seen.points))
 
 
 @check(
@@ -160,7 +177,8 @@ def immutable(estate: Estate, facts: SeenFacts) -> Verdicts:
     money.
 
     Fix: Put the repository in a bucket with object lock and a default rule as long as the
-    promised retention. Old packs that deduplication reuses outlive their lock: extend it on them.
+    promised retention, in mode compliance: a key with the right to bypass undoes the other one.
+    Old packs that deduplication reuses outlive their lock: extend it on them.
     """
     subjects = [
         Placed(backup, estate.object_stores[backup.repository.store])
@@ -173,7 +191,13 @@ def immutable(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield fail(subject, "its bucket {bucket} is not there", bucket=backup.repository.bucket)
         elif isinstance(state.lock, Unread):
             yield unknown(subject, "could not be read: {cause}", cause=state.lock.unread)
-        elif not state.lock.enabled or state.lock.seconds < backup.retention.total_seconds():
+        elif state.lock.mode is None and state.lock.seconds:
+            yield unknown(subject, "its lock is of a mode that is not known")
+        elif (
+            not state.lock.enabled
+            or state.lock.mode is None
+            or state.lock.seconds < backup.retention.total_seconds()
+        ):
             what = "new objects are locked for {kept:duration}, promised {promised:duration}"
             yield fail(subject, what, kept=state.lock.seconds, promised=backup.retention)
         else:
@@ -195,19 +219,28 @@ def copies_of(
         stores = [estate.object_stores[name] for name in names]
         declared |= {store.site for store in stores}
         seen = facts.of(backup.source, BackupFacts)
-        if seen is None or shared(estate, backup):
+        if seen is None or shared(estate, backup, backup.machines):
             causes.append(MIXED if seen else facts.cause(backup.source))
             continue
         latest = seen.read_at + estate.operator.thresholds.clock_skew
         points = [p for p in own_points(backup, seen) if p.taken <= latest]
-        fresh = {p.id for p in points if facts.age(p.taken) <= service.tightest_rpo}
+        fresh = [p for p in points if facts.age(p.taken) <= service.tightest_rpo]
+        wanted = by_machine(backup, fresh)
         for store in stores:
-            held = fresh if store.name == backup.repository.store else held_by(facts, store, backup)
+            is_first = store.name == backup.repository.store
+            held = {p.id for p in fresh} if is_first else held_by(facts, store, backup)
             if isinstance(held, Unread):
                 causes.append(held.unread)
-            elif fresh & held:
+            elif all(ids & held for ids in wanted):
                 seen_on.add(store.site)
     return declared, seen_on, causes
+
+
+def by_machine(backup: Backup, points: list[RestorePoint]) -> list[set[str]]:
+    """Ids of the restore points of each machine that a backup names, or of all together."""
+    if not backup.machines:
+        return [{p.id for p in points}]
+    return [{p.id for p in points if is_of(p, machine)} for machine in backup.machines]
 
 
 def held_by(facts: SeenFacts, store: ObjectStore, backup: Backup) -> set[str] | Unread:
@@ -229,12 +262,13 @@ def held_by(facts: SeenFacts, store: ObjectStore, backup: Backup) -> set[str] | 
     proves=["hygiene:37", "recyf:13.3", "recyf:13.5"],
 )
 def second_site(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Critical and important services have a copy within the RPO on two sites.
+    """Critical and important services have a restore point within the RPO on two sites.
 
     Risk: Fire, flood or a cut of one datacenter takes the service and its only copy together.
 
     Fix: Declare the bucket on a store of each site, or a second backup on the other site; where it
-    is declared already, see why replication does not follow.
+    is declared already, see why replication does not follow, be it for one machine. On a further
+    store the record of a restore point is looked for, not its data.
     """
     for service in estate.services.values():
         if service.criticality not in {"critical", "high"}:

@@ -29,8 +29,8 @@ def level_name(level: int | Unread) -> str:
     return "?" if isinstance(level, Unread) else LEVELS.get(level, str(level))
 
 
-def unseen_privileges(directory: Directory, seen: DirectoryFacts) -> Verdicts:
-    """What keeps a good answer about privileged accounts from being sure."""
+def unseen_privileges(directory: Directory, seen: DirectoryFacts, count: int) -> Verdicts:
+    """What keeps a good answer about so many privileged accounts from being sure."""
     if isinstance(seen.privileged, Unread):
         yield unknown(directory, UNREAD, cause=seen.privileged.unread)
     elif seen.privileged.unseen:
@@ -40,6 +40,8 @@ def unseen_privileges(directory: Directory, seen: DirectoryFacts) -> Verdicts:
             "{members:list}",
             members=seen.privileged.unseen,
         )
+    elif not count:
+        yield unknown(directory, "no privileged account was seen, though a domain has some")
 
 
 def unseen_accounts(directory: Directory, seen: DirectoryFacts) -> Verdicts:
@@ -52,6 +54,8 @@ def unseen_accounts(directory: Directory, seen: DirectoryFacts) -> Verdicts:
             "accounts whose flags are not visible to the reading account: {hidden}",
             hidden=seen.accounts.hidden,
         )
+    elif not seen.accounts.enabled:
+        yield unknown(directory, "no enabled account was seen, though the reading one is enabled")
 
 
 @check(
@@ -77,15 +81,13 @@ def krbtgt_age(estate: Estate, facts: SeenFacts) -> Verdicts:
         if isinstance(changed, Unread):
             yield unknown(directory, UNREAD, cause=changed.unread)
             continue
-        age = seen.server_time - changed  # both by the clock of the domain controller
+        age = seen.server_time - changed  # both by clocks of domain controllers
         if age > limit:
-            yield fail(
-                directory,
-                "the krbtgt password is {age:duration} old, promised at most {limit:duration}",
-                age=age,
-                limit=limit,
-                changed=changed,
-            )
+            what = "the krbtgt password is {age:duration} old, promised at most {limit:duration}"
+            yield fail(directory, what, age=age, limit=limit, changed=changed)
+        elif -age > estate.operator.thresholds.clock_skew:
+            what = "the krbtgt password is dated {changed:instant}, in the future"
+            yield unknown(directory, what, changed=changed)
         else:
             yield ok(directory, "the krbtgt password is {age:duration} old", age=age, limit=limit)
 
@@ -94,7 +96,7 @@ def krbtgt_age(estate: Estate, facts: SeenFacts) -> Verdicts:
     "directory.password-never-expires-privileged",
     severity="critical",
     needs=["directory"],
-    proves=["ad:vuln_dont_expire_priv", "hygiene:10", "recyf:10.B.2", "recyf:11.B.7"],
+    proves=["ad:vuln_dont_expire_priv", "hygiene:10", "recyf:11.B.7"],
 )
 def password_never_expires_privileged(estate: Estate, facts: SeenFacts) -> Verdicts:
     """The passwords of privileged accounts expire.
@@ -109,14 +111,11 @@ def password_never_expires_privileged(estate: Estate, facts: SeenFacts) -> Verdi
         known = () if isinstance(seen.privileged, Unread) else seen.privileged.accounts
         names = [account.name for account in known if account.password_never_expires]
         if names:
-            yield fail(
-                directory,
-                "privileged accounts whose password never expires: {accounts:list}",
-                accounts=names,
-            )
+            what = "privileged accounts whose password never expires: {accounts:list}"
+            yield fail(directory, what, accounts=names)
         else:
             good = ok(directory, "privileged accounts looked at: {count}", count=len(known))
-            yield next(unseen_privileges(directory, seen), good)
+            yield next(unseen_privileges(directory, seen, len(known)), good)
 
 
 @check(
@@ -126,7 +125,7 @@ def password_never_expires_privileged(estate: Estate, facts: SeenFacts) -> Verdi
     proves=["ad:vuln_protected_users", "hygiene:29", "recyf:11.B.7"],
 )
 def privileged_not_protected(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Privileged accounts are members of Protected Users.
+    """Privileged user accounts are members of Protected Users.
 
     Risk: Outside of this group, the session of an administrator leaves password hashes and
     long-lived tickets on the machine, which an intruder there can take over.
@@ -140,14 +139,11 @@ def privileged_not_protected(estate: Estate, facts: SeenFacts) -> Verdicts:
         users = [account for account in known if account.kind == "user"]
         names = [account.name for account in users if not account.protected]
         if names:
-            yield fail(
-                directory,
-                "privileged accounts outside of Protected Users: {accounts:list}",
-                accounts=names,
-            )
+            what = "privileged accounts outside of Protected Users: {accounts:list}"
+            yield fail(directory, what, accounts=names)
         else:
             good = ok(directory, "privileged accounts looked at: {count}", count=len(users))
-            yield next(unseen_privileges(directory, seen), good)
+            yield next(unseen_privileges(directory, seen, len(users)), good)
 
 
 @check(
@@ -157,7 +153,7 @@ def privileged_not_protected(estate: Estate, facts: SeenFacts) -> Verdicts:
     proves=["hygiene:10", "hygiene:12", "recyf:10.B.2"],
 )
 def password_not_required(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Every enabled account needs a password.
+    """Every enabled user account needs a password.
 
     Risk: An account with the flag PASSWD_NOTREQD may have an empty password, whatever the policy
     of the domain says: anybody logs on with its name alone.
@@ -192,7 +188,7 @@ def password_not_required(estate: Estate, facts: SeenFacts) -> Verdicts:
     ],
 )
 def preauth_not_required(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Every enabled account needs Kerberos pre-authentication.
+    """Every enabled user account needs Kerberos pre-authentication.
 
     Risk: Without it, anybody on the network is given data encrypted with the key of the account,
     and guesses its password offline for as long as it takes (AS-REP roasting).
@@ -221,7 +217,7 @@ def preauth_not_required(estate: Estate, facts: SeenFacts) -> Verdicts:
     proves=["ad:vuln_user_accounts_machineaccountquota", "hygiene:9", "recyf:11.B.7"],
 )
 def machine_account_quota(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Ordinary accounts can't join machines to the domain.
+    """No quota lets ordinary accounts join machines to the domain.
 
     Risk: Whoever holds any account of the domain makes machine accounts of their own, a first step
     of several known attacks (relaying, resource-based delegation).
@@ -234,20 +230,19 @@ def machine_account_quota(estate: Estate, facts: SeenFacts) -> Verdicts:
         if isinstance(quota, Unread):
             yield unknown(directory, UNREAD, cause=quota.unread)
         elif quota > 0:
-            yield fail(
-                directory,
-                "any account may join machines to the domain, each up to {quota}",
-                quota=quota,
-            )
+            what = "any account may join machines to the domain, each up to {quota}"
+            yield fail(directory, what, quota=quota)
+        elif quota < 0:
+            yield unknown(directory, "a quota of {quota} means nothing that is known", quota=quota)
         else:
-            yield ok(directory, "ordinary accounts join no machine")
+            yield ok(directory, "the quota is 0")
 
 
 @check(
     "directory.functional-level",
     severity="medium",
     needs=["directory"],
-    proves=["ad:vuln_functional_level", "hygiene:35", "recyf:11.B.1"],
+    proves=["ad:vuln_functional_level", "hygiene:35", "recyf:11.B.7"],
 )
 def functional_level(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Domain and forest are at the functional level of Windows Server 2016 or newer.

@@ -15,7 +15,7 @@ from sitiv_infra.facts.exposure import Certificate
     proves=["hygiene:23", "recyf:7.A.7", "recyf:7.B.1", "recyf:7.B.3"],
 )
 def undeclared_port(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Only declared ports answer on the public addresses.
+    """Only declared TCP ports answer on the public addresses.
 
     Risk: a port that nobody decided to open is watched and patched by nobody; remote desktop, file
     sharing and administration consoles are how most intrusions begin.
@@ -33,11 +33,17 @@ def undeclared_port(estate: Estate, facts: SeenFacts) -> Verdicts:
                 protocol=port.protocol, port=port.port, service=port.service or "?",
                 address=port.address,
             )  # fmt: skip
-        if seen.unread:
-            causes = sorted({item.unread for item in seen.unread.values()})
-            where = sorted(seen.unread)
+        missed = seen.missed(vantage.networks)
+        if seen.ports != vantage.ports:
+            message = "only the ports {tried} were tried, declared are {declared}"
+            yield unknown(vantage, message, tried=seen.ports, declared=vantage.ports)
+        elif missed:
+            causes = sorted(set(missed.values()))
             yield unknown(
-                vantage, "not swept: {where:list} ({causes:list})", where=where, causes=causes
+                vantage,
+                "not swept: {where:list} ({causes:list})",
+                where=sorted(missed),
+                causes=causes,
             )
         elif not strange:
             count = len(seen.open_ports)
@@ -69,6 +75,8 @@ def declared_closed(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield ok(exposure, "{address} answers on port {port}", **place)
         elif not seen.looked_at(exposure.address):
             yield unknown(exposure, "{address} was not swept to the end", **place)
+        elif not seen.tried(exposure.port):
+            yield unknown(exposure, "port {port} is not among those that are tried", **place)
         else:
             yield fail(exposure, "nothing answers on port {port} of {address}", **place)
     yield from _unobservable(estate)
@@ -78,7 +86,7 @@ def declared_closed(estate: Estate, facts: SeenFacts) -> Verdicts:
     "exposure.certificate-remaining",
     severity="high",
     needs=["exposure"],
-    proves=["hygiene:18", "recyf:8.1", "tls:R25"],
+    proves=["hygiene:18", "recyf:8.1"],
 )
 def certificate_remaining(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Certificates are renewed well before their end.
@@ -116,7 +124,7 @@ def certificate_remaining(estate: Estate, facts: SeenFacts) -> Verdicts:
     "exposure.certificate-trusted",
     severity="high",
     needs=["exposure"],
-    proves=["hygiene:18", "recyf:8.1", "tls:R29", "tls:R34"],
+    proves=["hygiene:18", "recyf:8.1", "tls:R29"],
 )
 def certificate_trusted(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Certificates are issued by a known authority, for the name that users type.
@@ -184,7 +192,10 @@ def _certificates(
     for exposure, seen in facts.each(encrypted, ExposureFacts):
         place = str(exposure.address), exposure.port, exposure.host
         shown = {(e.address, e.port, e.host): e.certificate for e in seen.endpoints}
+        answers = place[:2] in {(p.address, p.port) for p in seen.open_ports}
         if place in shown:
             yield exposure, shown[place]
         elif not seen.looked_at(exposure.address):
             yield exposure, Unread(unread="its address was not swept to the end")
+        elif answers or not seen.tried(exposure.port):
+            yield exposure, Unread(unread="it was not asked for one")

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sitiv_infra import (
-    Estate,
-    Found,
-    SeenFacts,
-    Unread,
-    Verdicts,
-    check,
-    fail,
-    ok,
-    unknown,
-)
+from sitiv_infra import Estate, Found, SeenFacts, Unread, Verdicts, check, fail, ok, unknown
 from sitiv_infra.estate import Cluster, Declared, Machine
 from sitiv_infra.facts import HypervisorFacts
 from sitiv_infra.facts.hypervisor import HostState, VirtualMachine
+from sitiv_infra.messages import noop
+
+HARDENING = ["hygiene:14", "recyf:18.3"]
+INVENTORY = ["hygiene:4", "recyf:1.1", "recyf:5.A.1"]
+# Nobody tells an account that there is something which it may not see.
+NONE = noop("the vCenter shows none at all; the account may not see them")
+LOST = Unread(unread="the vCenter has lost the host, and tells what it remembers")
+SILENT = Unread(unread="the vCenter lists no service that runs, not even its own agent")
 
 
-@check(
-    "hypervisor.host-lockdown",
-    severity="high",
-    needs=["hypervisor"],
-    proves=["hygiene:14", "hygiene:28", "recyf:18.3", "recyf:19.1"],
-)
+@check("hypervisor.host-lockdown", severity="high", needs=["hypervisor"], proves=HARDENING)
 def host_lockdown(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Every hypervisor host is in lockdown mode.
 
@@ -41,14 +34,10 @@ def host_lockdown(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield fail(subject, "lockdown mode is off")
         else:
             yield ok(subject, "lockdown mode is {mode}", mode=host.lockdown)
+    yield from _blind(estate, facts)
 
 
-@check(
-    "hypervisor.host-shell",
-    severity="medium",
-    needs=["hypervisor"],
-    proves=["hygiene:14", "recyf:18.3"],
-)
+@check("hypervisor.host-shell", severity="medium", needs=["hypervisor"], proves=HARDENING)
 def host_shell(estate: Estate, facts: SeenFacts) -> Verdicts:
     """SSH and the shell are stopped on every hypervisor host.
 
@@ -63,6 +52,7 @@ def host_shell(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield fail(subject, "these services run: {services}", services=shells)
         else:
             yield ok(subject, "neither SSH nor the shell runs")
+    yield from _blind(estate, facts)
 
 
 @check(
@@ -72,12 +62,13 @@ def host_shell(estate: Estate, facts: SeenFacts) -> Verdicts:
     proves=["hygiene:36", "recyf:18.3"],
 )
 def host_time(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Every hypervisor host keeps its clock by NTP or PTP.
+    """A time service, NTP or PTP, runs on every hypervisor host.
 
     Risk: Journals whose clocks disagree can't be put in order after an attack, and Kerberos and
     vSAN fail when clocks drift apart.
 
     Fix: Declare the site's time servers on the host, start ntpd, and let it start with the host.
+    This check does not tell whether the clock is right.
     """
     for subject, host in _hosts(estate, facts):
         if isinstance(host.running, Unread):
@@ -86,14 +77,10 @@ def host_time(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield fail(subject, "no time service runs")
         else:
             yield ok(subject, "its time service runs")
+    yield from _blind(estate, facts)
 
 
-@check(
-    "hypervisor.host-missing",
-    severity="high",
-    needs=["hypervisor"],
-    proves=["hygiene:4", "recyf:1.1", "recyf:5.A.1"],
-)
+@check("hypervisor.host-missing", severity="high", needs=["hypervisor"], proves=INVENTORY)
 def host_missing(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Every declared host stands in its cluster and is connected.
 
@@ -105,6 +92,8 @@ def host_missing(estate: Estate, facts: SeenFacts) -> Verdicts:
     for (subject, cluster), host in _declared_hosts(estate, facts):
         if host is None:
             yield fail(subject, "its vCenter does not have this host")
+        elif isinstance(host, Unread):
+            yield unknown(subject, "could not be looked for: {cause}", cause=host.unread)
         elif isinstance(host.cluster, Unread) or isinstance(host.connection, Unread):
             yield unknown(subject, "its cluster or its connection could not be read")
         elif not _same(host.cluster or "", cluster.name):
@@ -115,12 +104,7 @@ def host_missing(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield ok(subject, "connected, in its cluster")
 
 
-@check(
-    "hypervisor.vsan-enabled",
-    severity="high",
-    needs=["hypervisor"],
-    proves=["hygiene:14", "recyf:13.5"],
-)
+@check("hypervisor.vsan-enabled", severity="high", needs=["hypervisor"], proves=["hygiene:14"])
 def vsan_enabled(estate: Estate, facts: SeenFacts) -> Verdicts:
     """The vSAN service is on wherever the estate relies on it.
 
@@ -132,7 +116,9 @@ def vsan_enabled(estate: Estate, facts: SeenFacts) -> Verdicts:
     declared = [c for c in estate.clusters.values() if c.vsan]
     for cluster, seen in facts.each(declared, HypervisorFacts):
         state = next((c for c in seen.clusters if _same(c.name, cluster.name)), None)
-        if state is None:
+        if not seen.clusters:
+            yield unknown(cluster, "could not be looked for: {cause}", cause=NONE)
+        elif state is None:
             yield fail(cluster, "its vCenter has no cluster of this name")
         elif isinstance(state.vsan, Unread):
             yield unknown(cluster, "vSAN not read: {cause}", cause=state.vsan.unread)
@@ -142,12 +128,7 @@ def vsan_enabled(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield fail(cluster, "vSAN is off")
 
 
-@check(
-    "hypervisor.machine-site",
-    severity="high",
-    needs=["hypervisor"],
-    proves=["hygiene:4", "recyf:13.5"],
-)
+@check("hypervisor.machine-site", severity="high", needs=["hypervisor"], proves=["hygiene:4"])
 def machine_site(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Every virtual machine runs on the cluster, and so the site, that it was declared on.
 
@@ -162,7 +143,11 @@ def machine_site(estate: Estate, facts: SeenFacts) -> Verdicts:
         if any(isinstance(place[1].cluster, Unread) for place in running or places):
             yield unknown(machine, "the host that it runs on could not be read")
         elif not running and facts.missing(HypervisorFacts):
-            yield unknown(machine, "not seen running, not read: {sources}", sources=_gaps(facts))
+            yield unknown(
+                machine,
+                "not seen running, not read: {sources}",
+                sources=facts.missing(HypervisorFacts),
+            )
         elif at and (all(p == home for p in at) if running else home in at):
             yield ok(machine, "stands on {place}", place=home)
         elif at:
@@ -170,12 +155,7 @@ def machine_site(estate: Estate, facts: SeenFacts) -> Verdicts:
             yield fail(machine, "declared on {home}, stands on {places}", home=home, places=away)
 
 
-@check(
-    "hypervisor.machine-missing",
-    severity="high",
-    needs=["hypervisor"],
-    proves=["hygiene:4", "recyf:1.1", "recyf:5.A.1"],
-)
+@check("hypervisor.machine-missing", severity="high", needs=["hypervisor"], proves=INVENTORY)
 def machine_missing(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Every declared virtual machine exists.
 
@@ -185,20 +165,23 @@ def machine_missing(estate: Estate, facts: SeenFacts) -> Verdicts:
     can't see it: give it the role Read-only at the vCenter's root, with propagation.
     """
     for machine, places in _places(estate, facts):
+        home = estate.source_for(machine, HypervisorFacts.family) or ""
+        seen = facts.of(home, HypervisorFacts)
         if places:
             yield ok(machine, "stands on {places}", places=sorted({_at(p) for p in places}))
         elif facts.missing(HypervisorFacts):
-            yield unknown(machine, "not found, and not read: {sources}", sources=_gaps(facts))
+            yield unknown(
+                machine,
+                "not found, and not read: {sources}",
+                sources=facts.missing(HypervisorFacts),
+            )
+        elif seen is None or not seen.machines:
+            yield unknown(machine, "could not be looked for: {cause}", cause=NONE)
         else:
             yield fail(machine, "no vCenter has this machine")
 
 
-@check(
-    "hypervisor.undeclared-machine",
-    severity="medium",
-    needs=["hypervisor"],
-    proves=["hygiene:4", "recyf:1.1", "recyf:5.A.1"],
-)
+@check("hypervisor.undeclared-machine", severity="medium", needs=["hypervisor"], proves=INVENTORY)
 def undeclared_machine(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Every running virtual machine is declared.
 
@@ -217,34 +200,53 @@ def undeclared_machine(estate: Estate, facts: SeenFacts) -> Verdicts:
                 yield unknown(subject, "not declared, and whether it runs could not be read")
             else:
                 yield fail(subject, "runs on {host} and is not declared", host=_text(machine.host))
-        if not labels:
-            yield ok(vcenter, "every running machine is declared")
+        if not seen.machines:
+            yield unknown(vcenter, "could not be looked for: {cause}", cause=NONE)
+        elif not labels:
+            what = "machines looked at: {count}; every running one is declared"
+            yield ok(vcenter, what, count=len(seen.machines))
 
 
 def _hosts(estate: Estate, facts: SeenFacts) -> Iterator[tuple[Found, HostState]]:
     """Give every host that was seen, below its cluster, or its vCenter where it has none."""
     told = set()
     for (subject, _), host in _declared_hosts(estate, facts):
-        if host is not None:
+        if isinstance(host, HostState):
             told.add((estate.source_for(subject.parent, HypervisorFacts.family), host.name))
-            yield subject, host
+            yield subject, _live(host)
     clusters: dict[str, Declared] = {_home(c): c for c in estate.clusters.values()}
     for vcenter in estate.vcenters.values():
         seen = facts.of(vcenter.source, HypervisorFacts)
         for host in seen.hosts if seen else ():
             if (vcenter.source, host.name) not in told:
                 parent = clusters.get(_at((vcenter.name, host)), vcenter)
-                yield Found(parent, _label(host.name)), host
+                yield Found(parent, _label(host.name)), _live(host)
+
+
+def _live(host: HostState) -> HostState:
+    """Give a host without what proves nothing: a vCenter keeps telling of one that it has lost."""
+    if host.connection != "connected":
+        lost = host.connection if isinstance(host.connection, Unread) else LOST
+        return host.model_copy(update={"lockdown": lost, "running": lost})
+    return host if host.running else host.model_copy(update={"running": SILENT})
+
+
+def _blind(estate: Estate, facts: SeenFacts) -> Verdicts:
+    """Say of each vCenter that shows no host that none could be judged."""
+    for vcenter in estate.vcenters.values():
+        seen = facts.of(vcenter.source, HypervisorFacts)
+        if seen is not None and not seen.hosts:
+            yield unknown(vcenter, "could not be looked for: {cause}", cause=NONE)
 
 
 def _declared_hosts(
     estate: Estate, facts: SeenFacts
-) -> Iterator[tuple[tuple[Found, Cluster], HostState | None]]:
+) -> Iterator[tuple[tuple[Found, Cluster], HostState | Unread | None]]:
     """Give every declared host whose vCenter was observed, and what that says of it."""
     clusters = {Found(c, h): c for c in estate.clusters.values() for h in c.hosts}
     for subject, seen in facts.each(clusters, HypervisorFacts):
         host = next((h for h in seen.hosts if _same(h.name, subject.label)), None)
-        yield (subject, clusters[subject]), host
+        yield (subject, clusters[subject]), host if seen.hosts else Unread(unread=NONE)
 
 
 Place = tuple[str, VirtualMachine]
@@ -273,10 +275,6 @@ def _at(place: tuple[str, VirtualMachine | HostState]) -> str:
 
 def _text(name: str | Unread | None) -> str:
     return name if isinstance(name, str) else "-"
-
-
-def _gaps(facts: SeenFacts) -> list[str]:
-    return facts.missing(HypervisorFacts)
 
 
 def _certain(machine: VirtualMachine) -> bool:

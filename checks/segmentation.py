@@ -38,7 +38,9 @@ def undeclared_flow(estate: Estate, facts: SeenFacts) -> Verdicts:
                 yield unknown(
                     pair, "can't be decided by the rules: {causes:list}", causes=item.doubts
                 )
-        if not found:
+        if not here.pairs:
+            yield unknown(firewall, "no two declared zones lie on either side of this firewall")
+        elif not found:
             count = len(here.pairs)
             yield ok(firewall, "only declared flows pass, in {count} pairs of zones", count=count)
 
@@ -67,7 +69,7 @@ def declared_closed(estate: Estate, facts: SeenFacts) -> Verdicts:
     for subject, _ in facts.each(judged, FirewallFacts):
         yield _let_through(subject, *judged[subject])
     placed = {flow.name for flow, _ in judged.values()}
-    for flow in current if estate.firewalls else ():
+    for flow in current:
         if flow.name not in placed:
             yield unknown(flow, "no declared firewall stands between the addresses of its zones")
 
@@ -104,13 +106,18 @@ def default_drop(estate: Estate, facts: SeenFacts) -> Verdicts:
     """
     for firewall, seen in facts.each(estate.firewalls.values(), FirewallFacts):
         policies = forward_policies(seen.ruleset)
-        open_by_default = [f"IPv{v}" for v, policy in policies.items() if policy != "drop"]
-        unfiltered = [f"IPv{v}" for v, policy in policies.items() if policy is None]
+        unfiltered, let_through, doubtful = (
+            [f"IPv{version}" for version, policy in policies.items() if policy == wanted]
+            for wanted in (set(), {"accept"}, {"accept", "drop"})
+        )
         if unfiltered:
             yield fail(firewall, "no chain filters forwarded {families:list}", families=unfiltered)
-        elif open_by_default:
+        elif let_through:
             message = "forwarded {families:list} passes unless a rule forbids it"
-            yield fail(firewall, message, families=open_by_default)
+            yield fail(firewall, message, families=let_through)
+        elif doubtful:
+            message = "the only chain that drops forwarded {families:list} may not be in force"
+            yield unknown(firewall, message, families=doubtful)
         else:
             yield ok(firewall, "forwarded packets are dropped unless a rule allows them")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sitiv_infra import Estate, Found, Placed, SeenFacts, Unread, Verdicts, check, fail, ok, unknown
-from sitiv_infra.estate import Bucket
+from sitiv_infra.estate import Bucket, ObjectStore
 from sitiv_infra.facts import ObjectStoreFacts
 from sitiv_infra.facts.object_store import BucketState
 
@@ -26,6 +26,13 @@ def states(estate: Estate, facts: SeenFacts) -> Iterator[tuple[Placed, Bucket, B
         state = seen.bucket(bucket.name)
         if state is not None:
             yield subject, bucket, state
+
+
+def hidden(store: ObjectStore, seen: ObjectStoreFacts) -> Verdicts:
+    """Say of a store that it may hold more buckets than were listed."""
+    if isinstance(seen.complete, Unread):
+        what = "there may be buckets that the account is not shown: {cause}"
+        yield unknown(store, what, cause=seen.complete.unread)
 
 
 @check(
@@ -103,7 +110,9 @@ def object_lock(estate: Estate, facts: SeenFacts) -> Verdicts:
         shown = {"mode": lock.mode, "kept": lock.seconds, "wanted": promised.mode}
         if not lock.enabled:
             yield fail(subject, "no object lock, declared {wanted}", **shown)
-        elif lock.mode is None or not lock.seconds:
+        elif lock.mode is None and lock.seconds:
+            yield unknown(subject, "its lock is of a mode that is not known")
+        elif not lock.seconds:
             yield fail(subject, "object lock without a default rule: nothing is kept", **shown)
         elif promised.mode == "compliance" and lock.mode != "compliance":
             yield fail(subject, "lock mode is {mode}, declared {wanted}", **shown)
@@ -118,10 +127,10 @@ def object_lock(estate: Estate, facts: SeenFacts) -> Verdicts:
     "storage.encryption-at-rest",
     severity="medium",
     needs=["object-store"],
-    proves=["hygiene:31", "recyf:10.C.3"],
+    proves=["hygiene:31"],
 )
 def encryption_at_rest(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Buckets encrypt every new object.
+    """Buckets encrypt every new object by a default rule.
 
     Risk: A disk that is stolen, sent back under warranty or thrown away carries the members' mail
     and files in clear.
@@ -163,6 +172,7 @@ def public_bucket(estate: Estate, facts: SeenFacts) -> Verdicts:
                 yield fail(subject, "the bucket's policy lets everyone in")
             else:
                 yield ok(subject, "the bucket's policy lets nobody in without an account")
+        yield from hidden(store, seen)
 
 
 @check(
@@ -184,8 +194,6 @@ def undeclared_bucket(estate: Estate, facts: SeenFacts) -> Verdicts:
         strangers = [state.name for state in seen.buckets if state.name not in declared]
         for name in strangers:
             yield fail(Found(store, name), "a bucket that nobody declared")
-        if isinstance(seen.complete, Unread):
-            what = "there may be buckets that the account is not shown: {cause}"
-            yield unknown(store, what, cause=seen.complete.unread)
-        elif not strangers:
+        yield from hidden(store, seen)
+        if not strangers and not isinstance(seen.complete, Unread):
             yield ok(store, "{count} buckets, all declared", count=len(seen.buckets))

@@ -23,6 +23,7 @@ __all__ = ["MAX_PROBLEMS", "Document", "Location", "parse_list", "problems_of", 
 
 MAX_BYTES = 4 * 1024 * 1024
 LONGEST_SHOWN = 60
+CREDENTIAL = "credential"
 EXPECTED = {
     "bool_parsing": "true or false is expected",
     "dict_type": "a mapping is expected",
@@ -155,6 +156,8 @@ def _explain(item: ErrorDetails) -> str:
         return f"{text}; this is a list"
     if given in (None, []):
         return f"{text}; this is empty"
+    if item["loc"] and item["loc"][-1] == CREDENTIAL:
+        return f"{text}; it names a secret, and is never the secret itself"  # which it may be
     full = str(given)
     cut = full[:LONGEST_SHOWN] + ("…" if len(full) > LONGEST_SHOWN else "")
     return f"{text}; this is {cut!r}"

@@ -162,7 +162,10 @@ def _lock(s3: S3Client, name: str) -> BucketLock | Unread:
         return answer
     enabled = answer.get("ObjectLockEnabled") == "Enabled"
     default = answer.get("Rule", {}).get("DefaultRetention", {})
-    return BucketLock(enabled=enabled, mode=MODES.get(default.get("Mode", "")), seconds=_s(default))
+    mode = default.get("Mode")
+    if mode is not None and mode not in MODES:
+        return Unread(unread="the server answered GetObjectLockConfiguration with an unknown mode")
+    return BucketLock(enabled=enabled, mode=MODES[mode] if mode else None, seconds=_s(default))
 
 
 def _s(default: DefaultRetentionTypeDef) -> int:

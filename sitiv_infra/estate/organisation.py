@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from sitiv_infra.estate.base import Day, Declared, Duration, Host, Name, Part, Text
+from sitiv_infra.frameworks import frameworks
 
 
 class Severity(StrEnum):
@@ -153,11 +154,24 @@ class Use(Declared):
         return self.member
 
 
+def _point(value: str) -> str:
+    name, _, number = value.partition(":")
+    framework = frameworks().get(name)
+    if framework is None or not number:
+        raise ValueError(f"a point is written hygiene:26; there are {', '.join(frameworks())}")
+    if framework.complete and number not in framework.points:
+        raise ValueError(f"'{number}' is no point of: {framework.title}")
+    return value
+
+
+Point = Annotated[str, AfterValidator(_point)]
+
+
 class Attestation(Declared):
     """What no machine can see, as somebody saw it: valid up to and including ``until``."""
 
     kind: ClassVar[str] = "attestation"
-    proves: Annotated[tuple[str, ...], Field(min_length=1)]
+    proves: Annotated[tuple[Point, ...], Field(min_length=1)]
     statement: Text
     by: Text
     seen: Day

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import ClassVar, Literal
 
 from sitiv_infra.facts.base import Fact, Facts, Unread
+from sitiv_infra.messages import noop
+
+NEVER_SWEPT = noop("it was not swept")
 
 
 class OpenPort(Fact):
@@ -57,6 +61,17 @@ class ExposureFacts(Facts):
     open_ports: tuple[OpenPort, ...]
     endpoints: tuple[Endpoint, ...]
     unread: dict[str, Unread] = {}
+
+    def missed(self, networks: Iterable[IPv4Network | IPv6Network]) -> dict[str, str]:
+        """Give what of some networks was not swept, and why; what nothing is said of is in it."""
+        causes = {place: item.unread for place, item in self.unread.items()}
+        known = {*self.scanned, *self.unread}
+        return {str(net): NEVER_SWEPT for net in networks if str(net) not in known} | causes
+
+    def tried(self, port: int) -> bool:
+        """Whether a port is among those that were tried."""
+        ranges = (part.partition("-") for part in self.ports.split(","))
+        return any(int(low) <= port <= int(high or low) for low, _, high in ranges)
 
     def looked_at(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether an address was swept to the end: only then is a port that isn't open closed."""

@@ -12,12 +12,16 @@ import yaml
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """One catalogue: points by their number, titles in the language of the source."""
+    """One catalogue: points by their number, titles in the language of the source.
+
+    ``complete`` is set where every point is listed, not only those that checks bear on.
+    """
 
     id: str
     title: str
     source: str
     points: Mapping[str, str]
+    complete: bool
 
 
 @cache
@@ -29,7 +33,9 @@ def frameworks() -> Mapping[str, Framework]:
             data = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
             points = {str(number): title for number, title in data["points"].items()}
             name = file.name.removesuffix(".yml")
-            found[name] = Framework(name, data["title"], data["source"], points)
+            found[name] = Framework(
+                name, data["title"], data["source"], points, complete=data["complete"]
+            )
     return found
 
 

@@ -44,6 +44,8 @@ def read(ruleset: Iterable[Mapping[str, object]], version: int) -> RuleBase:
     objects = [(kind, body) for kind, body in kinds if isinstance(body, dict)]
     sets = Sets(objects, version)
     translated = any(_names(body) & TRANSLATIONS for kind, body in objects if kind == "rule")
+    # nft prints the flag of a dormant table, whose chains do nothing, in more than one way.
+    flagged = {_table(body) for kind, body in objects if kind == "table" and body.get("flags")}
     chains: dict[str, list[Rule]] = {}
     bases: list[tuple[int, int, Base]] = []
     for kind, body in objects:
@@ -53,7 +55,9 @@ def read(ruleset: Iterable[Mapping[str, object]], version: int) -> RuleBase:
             chains.setdefault(_chain(body, body.get("name")), [])
             if body.get("hook") in HOOKS:
                 order = HOOKS.index(str(body["hook"])), _priority(body.get("prio"))
-                bases.append((*order, _base(body, translated=translated)))
+                base = _base(body, translated=translated)
+                dormant = (body.get("family"), body.get("table")) in flagged
+                bases.append((*order, base._replace(blurred=base.blurred or dormant)))
         elif kind == "rule":
             rules = chains.setdefault(_chain(body, body.get("chain")), [])
             rules.extend(_Reader(body, sets, version).rules())
@@ -64,6 +68,10 @@ def read(ruleset: Iterable[Mapping[str, object]], version: int) -> RuleBase:
 
 def _priority(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _table(body: Mapping[str, object]) -> tuple[object, object]:
+    return body.get("family"), body.get("name")
 
 
 def _chain(body: Mapping[str, object], name: object) -> str:
@@ -214,11 +222,20 @@ def _action(key: str, value: object) -> tuple[Action, str] | None:
     return None if key in {"limit", "ct count", "continue"} else (Action.EITHER, "")
 
 
-def forward_policies(ruleset: Sequence[Mapping[str, object]]) -> dict[int, Verdict | None]:
-    """Give, by IP version, the strictest policy of the chains on the forward hook, None if none."""
-    found: dict[int, Verdict | None] = {4: None, 6: None}
-    for version in found:
-        policies = [b.policy for b in read(ruleset, version).bases if b.hook == "forward"]
-        if policies:
-            found[version] = Verdict.DROP if Verdict.DROP in policies else Verdict.ACCEPT
-    return found
+def forward_policies(ruleset: Sequence[Mapping[str, object]]) -> dict[int, frozenset[Verdict]]:
+    """Give, by IP version, what may become of a forwarded packet that no rule settles.
+
+    One verdict where that is certain, two where it hangs on a chain that may not hold, such as
+    that of a dormant table or of a bridge; none where no chain is on the forward hook.
+    """
+    return {version: _policy(read(ruleset, version)) for version in (4, 6)}
+
+
+def _policy(rules: RuleBase) -> frozenset[Verdict]:
+    forward = [base for base in rules.bases if base.hook == "forward"]
+    drops = [base for base in forward if base.policy is Verdict.DROP]
+    if any(not base.blurred for base in drops):
+        return frozenset({Verdict.DROP})
+    if drops:
+        return frozenset(Verdict)
+    return frozenset({Verdict.ACCEPT}) if forward else frozenset()

@@ -115,9 +115,50 @@ def test_services_that_share_a_repository_are_told_apart_or_unknown() -> None:
     found = judged("backup.recent", estate, seen)
     assert found["sitiv/backup/mail"].status == "pass"
     assert found["sitiv/backup/files"].status == "unknown"
+    seen["backup/files"] = points(point(90))  # whosever it is, it is too old
+    found = judged("backup.recent", estate, seen)
+    assert found["sitiv/backup/files"].status == "fail"
+    seen["backup/files"] = points(point(1))
     seen["object-store/far"] = store(copied("mail-01-1"))
     found = judged("backup.second-site", estate, seen)
     assert found["sitiv/service/files"].status == "unknown"
+
+
+BOTH = """
+backups:
+  mail: {services: [mail], observed_from: admin, machines: [mail-01],
+         repository: {store: near, bucket: backup, prefix: mail}}
+  files: {services: [files], observed_from: admin, repository: PLACE}
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "machines", "status"),
+    [
+        ("{store: near, bucket: backup, prefix: mail/}", "", "unknown"),
+        ("{store: far, bucket: backup, prefix: mail}", "", "unknown"),  # another copy of it
+        ("{store: near, bucket: backup, prefix: mail}", ", machines: [mail-01]", "unknown"),
+        ("{store: near, bucket: backup, prefix: mail}", ", machines: [mail-02]", "pass"),
+        ("{store: near, bucket: backup, prefix: mail/files}", "", "pass"),
+        ("{store: near, bucket: lonely, prefix: mail}", "", "pass"),
+    ],
+)
+def test_one_repository_is_recognised(place: str, machines: str, status: str) -> None:
+    estate = estate_of(STORES, SERVICES, BOTH.replace("PLACE", place + machines))
+    seen = {"backup/mail": points(point(1)), "backup/files": points(point(1), point(1, "mail-02"))}
+    assert judged("backup.recent", estate, seen)["sitiv/backup/files"].status == status
+    for path, verdict in judged("backup.machines-covered", estate, seen).items():
+        if path.endswith("@files"):
+            assert verdict.status == status
+
+
+def test_a_backup_that_promises_the_same_services_is_no_stranger() -> None:
+    place = "{store: far, bucket: backup, prefix: mail}"
+    twice = BOTH.replace("PLACE", place).replace("[files]", "[mail, files]")
+    seen = {"backup/mail": points(point(1)), "backup/files": points(point(1))}
+    found = judged("backup.recent", estate_of(STORES, SERVICES, twice), seen)
+    assert found["sitiv/backup/mail"].status == "pass"
+    assert found["sitiv/backup/files"].status == "unknown"  # that point may be of mail alone
 
 
 def test_coverage_needs_no_observation() -> None:
@@ -145,6 +186,8 @@ def test_readable() -> None:
     seen = {"backup/mail": points(point(1), unreadable=("a" * 64,)), "backup/files": points()}
     found = judged("backup.readable", ESTATE, seen)
     assert found["sitiv/backup/mail"].status == "fail"
+    assert found["sitiv/backup/files"].status == "unknown"  # nothing was read, so nothing is good
+    found = judged("backup.readable", ESTATE, {"backup/files": points(point(1))})
     assert found["sitiv/backup/files"].status == "pass"
 
 
@@ -155,6 +198,7 @@ def test_readable() -> None:
         (BucketLock(enabled=True, mode="compliance", seconds=29 * DAY), "fail"),
         (BucketLock(enabled=True), "fail"),
         (BucketLock(enabled=False), "fail"),
+        (BucketLock(enabled=True, seconds=90 * DAY), "unknown"),  # a mode that nobody knows
         (Unread(unread="access denied"), "unknown"),
     ],
 )
@@ -171,15 +215,28 @@ def test_each_backup_is_judged_by_its_own_retention() -> None:
 
 
 def second_site(far: ObjectStoreFacts | None, *listed: RestorePoint) -> Verdict:
+    """Judge a service whose backup names one machine only."""
     seen: dict[str, Facts] = {"backup/mail": points(*listed), "object-store/near": store()}
     if far is not None:
         seen["object-store/far"] = far
     gaps = {} if far else {"object-store/far": "connection refused"}
-    return judged("backup.second-site", ESTATE, seen, gaps=gaps)["sitiv/service/mail"]
+    estate = estate_of(STORES, SERVICES, MAIL.replace("[mail-01, mail-02]", "[mail-01]"))
+    return judged("backup.second-site", estate, seen, gaps=gaps)["sitiv/service/mail"]
 
 
 def test_a_restore_point_that_lies_on_both_sites() -> None:
     assert second_site(store(copied("mail-01-1")), point(1)).status == "pass"
+
+
+def test_a_site_that_lacks_one_machine_is_no_second_site() -> None:
+    seen: dict[str, Facts] = {
+        "backup/mail": points(point(1), point(1, "mail-02")),
+        "object-store/far": store(copied("mail-01-1")),
+    }
+    verdict = judged("backup.second-site", ESTATE, seen)["sitiv/service/mail"]
+    assert (verdict.status, verdict.evidence["sites"]) == ("fail", ["a"])
+    seen["object-store/far"] = store(copied("mail-01-1", "mail-02-1"))
+    assert judged("backup.second-site", ESTATE, seen)["sitiv/service/mail"].status == "pass"
 
 
 def test_replication_that_lags_within_the_promise() -> None:
@@ -228,6 +285,7 @@ buckets:
   only-far: {stores: [far], purpose: backups}
 """
     estate = estate_of(STORES.replace("[near, far]", "[near]"), SERVICES, MAIL, other)
-    seen = {"backup/mail": points(point(1)), "backup/mail-far": points(point(2, "x"))}
+    near = points(point(1), point(1, "mail-02"))
+    seen = {"backup/mail": near, "backup/mail-far": points(point(2, "x"))}
     found = judged("backup.second-site", estate, seen)
     assert found["sitiv/service/mail"].status == "pass"

@@ -99,6 +99,12 @@ def test_krbtgt_age_is_the_operators_promise(days: int, status: str) -> None:
     assert verdict("directory.krbtgt-age", seen).status == status
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(4, "pass"), (6, "unknown")])
+def test_a_krbtgt_password_of_the_future_is_no_pass(minutes: int, status: str) -> None:
+    seen = facts(krbtgt_password_set=NOW + timedelta(minutes=minutes))
+    assert verdict("directory.krbtgt-age", seen).status == status
+
+
 def test_krbtgt_age_is_counted_by_the_servers_clock() -> None:
     late = NOW + timedelta(days=3)
     seen = facts(server_time=late, krbtgt_password_set=late - timedelta(days=366))
@@ -123,8 +129,23 @@ def test_members_that_nobody_could_look_at_are_no_pass() -> None:
         assert found.evidence["members"] == ["S-1-5-21-1-2-3-1105"]
 
 
+@pytest.mark.parametrize(
+    "check",
+    ["directory.password-never-expires-privileged", "directory.privileged-not-protected"],
+)
+def test_a_domain_without_privileged_accounts_is_no_pass(check: str) -> None:
+    assert verdict(check, members()).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    "check", ["directory.password-not-required", "directory.preauth-not-required"]
+)
+def test_a_domain_without_accounts_is_no_pass(check: str) -> None:
+    assert verdict(check, facts(accounts=accounts(enabled=0))).status == "unknown"
+
+
 def test_a_machine_need_not_be_in_protected_users() -> None:
-    seen = members(account("srv$", kind="computer", protected=False))
+    seen = members(account("adm"), account("srv$", kind="computer", protected=False))
     assert verdict("directory.privileged-not-protected", seen).status == "pass"
     seen = members(account("adm", protected=False))
     assert verdict("directory.privileged-not-protected", seen).evidence["accounts"] == ["adm"]
@@ -147,6 +168,11 @@ def test_hidden_flags_are_no_pass(check: str, flag: str) -> None:
 def test_quota(quota: int) -> None:
     found = verdict("directory.machine-account-quota", facts(machine_account_quota=quota))
     assert (found.status, found.evidence["quota"]) == ("fail", quota)
+
+
+def test_a_quota_that_means_nothing_is_no_pass() -> None:
+    seen = facts(machine_account_quota=-1)
+    assert verdict("directory.machine-account-quota", seen).status == "unknown"
 
 
 def test_functional_level_of_domain_and_forest() -> None:

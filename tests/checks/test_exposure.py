@@ -90,6 +90,24 @@ def test_undeclared_ports_are_named_in_both_families() -> None:
     assert found[f"{VANTAGE}/tcp-3389@{V4}"].evidence["service"] == "ms-wbt-server"
 
 
+@pytest.mark.parametrize("change", [{"scanned": ()}, {"ports": "443"}], ids=["nowhere", "one port"])
+def test_what_was_never_tried_is_unknown(change: dict[str, object]) -> None:
+    facts = seen(opened()).model_copy(update=change)
+    assert set(statuses("exposure.undeclared-port", facts).values()) == {"unknown"}
+
+
+def test_a_port_that_was_not_tried_is_not_closed() -> None:
+    facts = seen().model_copy(update={"ports": "22,1000-2000"})
+    assert set(statuses("exposure.declared-closed", facts).values()) == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    "check", ["exposure.certificate-remaining", "exposure.certificate-trusted"]
+)
+def test_an_open_port_that_was_not_asked_for_its_certificate_is_unknown(check: str) -> None:
+    assert set(statuses(check, seen(opened())).values()) == {"unknown"}
+
+
 def test_what_was_not_swept_is_never_without_open_ports() -> None:
     facts = seen(opened(), unread={ELSEWHERE: "not swept to the end after 9 s"})
     found = verdicts("exposure.undeclared-port", facts)

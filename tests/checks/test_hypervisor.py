@@ -125,6 +125,12 @@ HOST = "cluster/one/esx1.corbas.test"
         ("hypervisor.host-time", {"running": ("DCUI",)}, FAIL),
         ("hypervisor.host-time", {"running": ("ptpd",)}, PASS),
         ("hypervisor.host-time", {"running": HIDDEN}, UNKNOWN),
+        ("hypervisor.host-lockdown", {"connection": "notResponding"}, UNKNOWN),  # remembered
+        ("hypervisor.host-lockdown", {"connection": HIDDEN}, UNKNOWN),
+        ("hypervisor.host-shell", {"connection": "disconnected"}, UNKNOWN),
+        ("hypervisor.host-shell", {"running": ()}, UNKNOWN),  # a host always runs some
+        ("hypervisor.host-time", {"connection": "disconnected"}, UNKNOWN),
+        ("hypervisor.host-time", {"running": ()}, UNKNOWN),
         ("hypervisor.host-missing", {"connection": "disconnected"}, FAIL),
         ("hypervisor.host-missing", {"connection": "notResponding"}, FAIL),
         ("hypervisor.host-missing", {"connection": HIDDEN}, UNKNOWN),
@@ -139,8 +145,28 @@ def test_a_host(check: str, changed: dict[str, object], status: Status, estate: 
 
 
 def test_a_declared_host_that_is_gone(estate: Estate) -> None:
-    assert statuses("hypervisor.host-missing", estate, in_a([]))[HOST] is FAIL
-    assert HOST not in statuses("hypervisor.host-lockdown", estate, in_a([]))
+    other = in_a([host("esx8", "One")])
+    assert statuses("hypervisor.host-missing", estate, other)[HOST] is FAIL
+    assert HOST not in statuses("hypervisor.host-lockdown", estate, other)
+
+
+@pytest.mark.parametrize(
+    ("check", "subject"),
+    [
+        ("hypervisor.host-missing", HOST),
+        ("hypervisor.host-lockdown", "vcenter/vc-a"),
+        ("hypervisor.host-shell", "vcenter/vc-a"),
+        ("hypervisor.host-time", "vcenter/vc-a"),
+        ("hypervisor.vsan-enabled", "cluster/one"),
+        ("hypervisor.machine-missing", "machine/web"),
+        ("hypervisor.undeclared-machine", "vcenter/vc-a"),
+    ],
+)
+def test_a_vcenter_that_shows_nothing_proves_nothing(
+    check: str, subject: str, estate: Estate
+) -> None:
+    seen = {**GOOD, A: vcenter([], [], [])}
+    assert statuses(check, estate, seen)[subject] is UNKNOWN
 
 
 def test_hosts_that_nobody_declared_are_judged_too(estate: Estate) -> None:
@@ -159,7 +185,7 @@ def test_vsan(estate: Estate) -> None:
 
     assert one([ClusterState(name="one", vsan=False)]) is FAIL
     assert one([ClusterState(name="one", vsan=HIDDEN)]) is UNKNOWN
-    assert one([]) is FAIL
+    assert one([ClusterState(name="three", vsan=True)]) is FAIL
 
 
 WEB_SITE = "machine/web"
@@ -195,7 +221,7 @@ def test_a_machine_on_another_cluster_is_named(estate: Estate) -> None:
 
 
 def test_a_machine_that_is_missing(estate: Estate) -> None:
-    seen = in_a(machines=[])
+    seen = in_a(machines=[machine("tape", "one")])
     assert statuses("hypervisor.machine-missing", estate, seen)[WEB_SITE] is FAIL
     assert WEB_SITE not in statuses("hypervisor.machine-site", estate, seen)
     assert "machine/tape" not in statuses(

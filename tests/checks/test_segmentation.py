@@ -254,3 +254,26 @@ def test_an_unread_firewall_is_unknown(check: str) -> None:
     for item in found.values():
         assert item.status is Status.UNKNOWN
         assert item.evidence["cause"] == "its SSH host key has changed"
+
+
+def test_without_two_zones_nothing_is_proved() -> None:
+    alone = estate_of(
+        "firewalls:\n  fw: {site: b, host: 192.0.2.1, observed_from: admin}\n"
+        "flows:\n  f: " + flow("admin", "admin", "tcp/22") + "\n"
+    )
+    found = judged("segmentation.undeclared-flow", alone, {"firewall/fw": rules()})
+    assert {v.status for v in found.values()} == {Status.UNKNOWN}
+
+
+def test_a_flow_without_any_firewall_is_unknown() -> None:
+    estate = estate_of("flows:\n  f: " + flow("admin", "admin", "tcp/22") + "\n")
+    found = judged("segmentation.declared-closed", estate, {})
+    assert {v.status for v in found.values()} == {Status.UNKNOWN}
+
+
+def test_a_dormant_table_drops_nothing_for_certain() -> None:
+    facts = rules()
+    table = {"table": {"family": "inet", "name": "filter", "flags": "dormant"}}
+    dormant = facts.model_copy(update={"ruleset": (table, *facts.ruleset)})
+    found = judged("segmentation.default-drop", declared(), {"firewall/fw": dormant})
+    assert {v.status for v in found.values()} == {Status.UNKNOWN}

@@ -111,6 +111,7 @@ def test_versioning(name: str, state: object, status: str) -> None:
         ("backup", BucketLock(enabled=True, mode="governance", seconds=90 * DAY), "fail"),
         ("backup", BucketLock(enabled=True, mode="compliance", seconds=90 * DAY), "pass"),
         ("backup", UNREAD, "unknown"),
+        ("backup", BucketLock(enabled=True, seconds=90 * DAY), "unknown"),
         ("working", BucketLock(enabled=True, mode="governance", seconds=7 * DAY), "pass"),
         ("working", BucketLock(enabled=True, mode="compliance", seconds=7 * DAY), "pass"),
         ("working", BucketLock(enabled=True, mode="governance", seconds=6 * DAY), "fail"),
@@ -144,6 +145,10 @@ def test_a_bucket_declared_elsewhere_is_undeclared_here() -> None:
 
 
 def test_an_account_that_is_not_shown_all_buckets_can_t_vouch_for_them() -> None:
-    found = statuses("storage.undeclared-bucket", GOOD, store(bucket("x1"), complete=UNREAD))
+    far = store(bucket("x1"), complete=UNREAD)
+    found = statuses("storage.undeclared-bucket", GOOD, far)
     assert found["object-store/far"] == "unknown"
     assert found["object-store/far/x1"] == "fail"
+    found = statuses("storage.public-bucket", GOOD, far)
+    assert found["object-store/far"] == "unknown"
+    assert found["object-store/far/x1"] == "pass"

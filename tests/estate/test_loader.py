@@ -363,3 +363,33 @@ def test_a_large_estate(tmp_path: Path) -> None:
     assert len(estate.machines) == 2000
     assert estate.machines["machine-1999"].primary_address == "10.0.49.49"
     assert len(estate.uses) == 1000
+
+
+@pytest.mark.parametrize(
+    ("point", "what"),
+    [
+        ("hygiene:99", "'99' is no point of: Guide d'hygiène informatique"),
+        ("star:1", "a point is written hygiene:26; there are"),
+        ("hygiene", "a point is written hygiene:26"),
+    ],
+)
+def test_an_attestation_names_a_point_that_there_is(tmp_path: Path, point: str, what: str) -> None:
+    text = (
+        f"attestations:\n  doors: {{proves: ['{point}'], statement: Locked, by: RSSI,"
+        " seen: 2026-06-01, until: 2026-11-30}\n"
+    )
+    (tmp_path / "operator.yml").write_text(OPERATOR)
+    (tmp_path / "doors.yml").write_text(text)
+    with pytest.raises(InvalidInput, match=what):
+        load(tmp_path)
+
+
+def test_what_stands_in_the_place_of_a_secrets_name_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "operator.yml").write_text(OPERATOR + BASE)
+    (tmp_path / "v.yml").write_text(
+        "vcenters: {v: {site: a, host: v.test, credential: 'Hunter2 !', observed_from: admin}}\n"
+    )
+    with pytest.raises(InvalidInput) as caught:
+        load(tmp_path)
+    assert "Hunter2" not in str(caught.value)
+    assert "never the secret itself" in str(caught.value)

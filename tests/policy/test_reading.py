@@ -160,7 +160,7 @@ table ip second {
 def test_no_filter_at_all_lets_everything_through(bench: Namespace) -> None:
     rules = listed(bench, "")
     assert fate(rules, SSH)[0] is ACCEPT
-    assert forward_policies(rules) == {4: None, 6: None}
+    assert forward_policies(rules) == {4: set(), 6: set()}
 
 
 def test_drops_before_routing_count(bench: Namespace) -> None:
@@ -207,11 +207,24 @@ table ip filter {
   }
 }
 """
-    assert forward_policies(listed(bench, only_v4)) == {4: DROP, 6: None}
+    assert forward_policies(listed(bench, only_v4)) == {4: {DROP}, 6: set()}
     assert forward_policies(listed(bench, forward("drop", policy="accept"))) == {
-        4: ACCEPT,
-        6: ACCEPT,
+        4: {ACCEPT},
+        6: {ACCEPT},
     }
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["table inet filter {\n flags dormant;", "table bridge filter {"],
+    ids=["dormant", "bridge"],
+)
+def test_a_chain_that_may_not_hold_is_not_certain(bench: Namespace, table: str) -> None:
+    """A dormant table does nothing, and a bridge's chain sees only what is bridged."""
+    chain = "chain forward { type filter hook forward priority 0; policy drop; }"
+    rules = listed(bench, f"{table}\n {chain}\n}}")
+    assert forward_policies(rules) == {4: {ACCEPT, DROP}, 6: {ACCEPT, DROP}}
+    assert fate(rules, SSH)[0] is None
 
 
 CHAIN: dict[str, object] = {

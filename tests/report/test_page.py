@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from itertools import product
 from pathlib import Path
 
@@ -140,13 +139,8 @@ def test_the_same_audit_gives_the_same_bytes() -> None:
     assert page_of(AUDITS["full"]) == page_of(factory.full())
 
 
-def test_2000_findings_stay_small_and_quick() -> None:
-    audit, language = factory.many(2000), Language("fr")
-    page_of(AUDITS["full"])
-    began = time.process_time()
-    page = FORMATS["html"].encode(audit, language)
-    assert time.process_time() - began < 5  # ten times the aim: others may use the machine
-    assert len(page) < 3_000_000
+def test_2000_findings_stay_small() -> None:
+    assert len(FORMATS["html"].encode(factory.many(2000), Language("fr"))) < 3_000_000
 
 
 WIDTH = """<!DOCTYPE html><meta charset="utf-8"><title>0</title>
