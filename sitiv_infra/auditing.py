@@ -15,6 +15,7 @@ from sitiv_infra.estate import Estate
 from sitiv_infra.evidence import MANIFEST
 from sitiv_infra.judging import judge
 from sitiv_infra.ledger import Ended, Key, Life, history
+from sitiv_infra.messages import noop
 from sitiv_infra.observe import Observing, discard_stale, observe
 from sitiv_infra.report.audit import Audit, Change, Finding, Mended
 from sitiv_infra.runs import UNFINISHED, Run, all_runs, locked, open_run, record
@@ -56,7 +57,15 @@ def judged(snapshot: Snapshot, rules: Rules) -> Judged:
     rules.selection.validate(snapshot.estate)
     wanted = rules.selection.checks(rules.checks)
     verdicts = [v for v in judge(wanted, snapshot) if rules.selection.wants(v)]
-    return apply(verdicts, rules.waivers, rules.checks, day_of(snapshot))
+    return _accepted(verdicts, rules.waivers, rules, day_of(snapshot))
+
+
+def _accepted(
+    verdicts: Sequence[Verdict], waivers: Sequence[Waiver], rules: Rules, day: date
+) -> Judged:
+    """Mark what is accepted; of a part of an audit, a waiver for the rest has nothing to say."""
+    marked, states = apply(verdicts, waivers, rules.checks, day)
+    return marked, [state for state in states if state.failures or not rules.selection]
 
 
 def day_of(snapshot: Snapshot) -> date:
@@ -71,8 +80,10 @@ def told(
     by_id = {item.id: item for item in rules.checks}
     verdicts, states = result
     findings = [
-        _finding(v, by_id[v.check], snapshot.estate, lives) for v in verdicts if v.check in by_id
+        _finding(v, by_id.get(v.check) or forgotten(v), snapshot.estate, lives) for v in verdicts
     ]
+    if rules.selection and not findings:
+        raise InvalidInput(f"{rules.selection}: nothing is left; that is no good news")
     return Audit(
         name=name,
         taken_at=snapshot.taken_at,
@@ -86,6 +97,19 @@ def told(
         recording=snapshot.head.recording,
         selection=str(rules.selection) or None,
     )
+
+
+def forgotten(verdict: Verdict) -> Check:
+    """Stand in for a check that judged a past night and is no longer here: it still counts."""
+    return Check(
+        verdict.check, verdict.severity, (), (), (), lambda _estate, _facts: iter(()),
+        FORGOTTEN, FORGOTTEN_RISK, FORGOTTEN_FIX, "",
+    )  # fmt: skip
+
+
+FORGOTTEN = noop("A check of that night, which is not among those of today.")
+FORGOTTEN_RISK = noop("not known today.")
+FORGOTTEN_FIX = noop("give its folder with --checks.")
 
 
 def _finding(verdict: Verdict, item: Check, estate: Estate, lives: Lives) -> Finding:
@@ -107,6 +131,7 @@ def live(
     if rules.selection or not keep:
         return _live_unrecorded(estate, rules, how)
     with locked(root):
+        all_runs(root)  # one that can't be read is said now, not after the sources were read
         folder = root / UNFINISHED
         discard_stale(folder, estate, datetime.now(UTC))
         observe(folder, estate, how)
@@ -132,10 +157,13 @@ def _record(root: Path, folder: Path, rules: Rules, key: Path | None) -> Run:
 def told_run(root: Path, run: Run, rules: Rules) -> Audit:
     """Tell a recorded run: the verdicts of that night, with what history says of them."""
     snapshot = run.snapshot()
-    verdicts = [v for v in run.verdicts() if rules.selection.wants(v)]
-    wanted = {item.id for item in rules.selection.checks(rules.checks)}
-    kept = [v for v in verdicts if v.check in wanted]
-    result = apply(kept, run.waivers(), rules.checks, day_of(snapshot))
+    rules.selection.validate(snapshot.estate)
+    recorded = [replace(v, check=rules.aliases.get(v.check, v.check)) for v in run.verdicts()]
+    here = {item.id for item in rules.checks}
+    others = {v.check: forgotten(v) for v in recorded if v.check not in here}
+    wanted = {item.id for item in rules.selection.checks([*rules.checks, *others.values()])}
+    kept = [v for v in recorded if v.check in wanted and rules.selection.wants(v)]
+    result = _accepted(kept, run.waivers(), rules, day_of(snapshot))
     return told(run.name, snapshot, result, rules, _lives(root, run, rules))
 
 
@@ -176,14 +204,24 @@ def replay(
     if not keep or rules.selection:
         return told(NOT_RECORDED, snapshot, judged(snapshot, rules), rules)
     with locked(root):
-        run = _recorded(root, snapshot) or _record(root, _copy(root, snapshot), rules, key)
-    return told_run(root, run, rules)
+        kept = _recorded(root, snapshot)
+        run = kept or _record(root, _copy(root, snapshot), rules, key)
+    # One that was recorded before is judged by the rules of now: they may have changed.
+    return told(run.name, snapshot, judged(snapshot, rules), rules, _lives(root, run, rules))
 
 
 def _recorded(root: Path, snapshot: Snapshot) -> Run | None:
-    """Find the run that was made from a snapshot."""
-    started = snapshot.head.started
-    return next((run for run in all_runs(root) if run.manifest.started == started), None)
+    """Find the run that was made from a snapshot, all of it and nothing else."""
+    return next((run for run in all_runs(root) if _holds(run, snapshot)), None)
+
+
+def _holds(run: Run, snapshot: Snapshot) -> bool:
+    if run.manifest.started != snapshot.head.started:
+        return False
+    kept = run.snapshot()
+    return (kept.estate.fingerprint, kept.observations, kept.gaps) == (
+        snapshot.estate.fingerprint, snapshot.observations, snapshot.gaps,
+    )  # fmt: skip
 
 
 def _copy(root: Path, snapshot: Snapshot) -> Path:

@@ -73,18 +73,32 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{path}: is not there; {folder} is not a run") from None
-    except (OSError, ValidationError) as error:
-        raise RunError(f"{path}: can't be read: {error}") from None
+    except OSError as error:
+        raise RunError(f"{path}: can't be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise RunError(f"{path}: not a manifest: {error.errors()[0]['msg']}") from None
 
 
 def sign(folder: Path, key: Path) -> None:
     """Sign a run's manifest with an SSH key; InvalidInput when ``ssh-keygen`` refuses."""
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, MANIFEST]
-    done = _ssh_keygen(command, folder)
+    write_file(folder / SIGNATURE, _signature(key, (folder / MANIFEST).read_bytes()))
+
+
+def check_key(key: Path) -> None:
+    """Try a signing key, before a long run; InvalidInput says what is wrong with it."""
+    _signature(key, b"")
+
+
+def _signature(key: Path, text: bytes) -> bytes:
+    if not key.is_file():
+        raise InvalidInput(f"{key}: no such file: it should be an SSH private key")
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE]
+    done = _ssh_keygen(command, Path(), text)
     if done.returncode:
         raise InvalidInput(f"{key}: can't sign: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
 def tampered(folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -94,7 +108,7 @@ def tampered(folder: Path, manifest: Manifest) -> Iterator[str]:
         if name not in present:
             yield f"{folder / name}: is missing"
         elif sha256(folder / name) != expected:
-            yield f"{folder / name}: was changed after the run was recorded"
+            yield f"{folder / name}: was changed after the run was recorded, or {MANIFEST} was"
     for name in sorted(present - manifest.files.keys()):
         yield f"{folder / name}: was added after the run was recorded"
 
@@ -133,8 +147,9 @@ def _ssh_keygen(
 ) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(  # noqa: S603 - a fixed command, no shell
-            command, cwd=folder, input=given, capture_output=True, timeout=SSH_SECONDS, check=False
-        )
+            command, cwd=folder, input=given, capture_output=True, timeout=SSH_SECONDS, check=False,
+            start_new_session=True,  # it would ask the terminal for a password
+        )  # fmt: skip
     except FileNotFoundError:
         raise InvalidInput("ssh-keygen is not installed (Debian: openssh-client)") from None
     except subprocess.TimeoutExpired:

@@ -10,7 +10,10 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from string import Formatter
 from types import ModuleType
 
 from sitiv_infra.checking import (
@@ -27,7 +30,7 @@ from sitiv_infra.checking import (
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Declared, Estate
 from sitiv_infra.facts import FAMILIES
-from sitiv_infra.messages import plain
+from sitiv_infra.messages import noop, plain
 from sitiv_infra.snapshot import Snapshot
 
 
@@ -46,6 +49,8 @@ def load_checks(folders: Iterable[Path]) -> list[Check]:
     """
     found: dict[str, Check] = {}
     for folder in folders:
+        if not folder.is_dir():
+            raise InvalidInput(f"{folder}: no such folder of checks")
         files = sorted(p for p in folder.glob("*.py") if not p.name.startswith("_"))
         if not files:
             raise InvalidInput(f"{folder}: no checks here (*.py)")
@@ -56,10 +61,11 @@ def load_checks(folders: Iterable[Path]) -> list[Check]:
     return [found[name] for name in sorted(found)]
 
 
-# What executing a rules' file may raise short of a bug in Python itself.
+# What executing a rules' file may raise: what Python itself raises, and a wish to end.
 IMPORT_ERRORS = (
-    ImportError, SyntaxError, NameError, TypeError, ValueError, AttributeError, ArithmeticError,
-    LookupError, InvalidInput,
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError,
+    InvalidInput, LookupError, MemoryError, NameError, OSError, ReferenceError, RuntimeError,
+    SyntaxError, SystemError, SystemExit, TypeError, ValueError,
 )  # fmt: skip
 
 
@@ -75,7 +81,8 @@ def _module(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except IMPORT_ERRORS as error:
-        raise InvalidInput(f"{path}: can't be imported: {error}") from error
+        what = f"{type(error).__name__}: {error}"
+        raise InvalidInput(f"{path}: can't be imported: {what}") from error
     return module
 
 
@@ -124,34 +131,55 @@ class _Scopes:
 def _judge_one(item: Check, snapshot: Snapshot, scopes: _Scopes) -> list[Verdict]:
     facts = SeenFacts(snapshot)
     found: dict[str, Verdict] = {}
-    outcomes = iter(_outcomes(item, snapshot, facts))
-    for outcome in outcomes:
-        path = outcome.subject.path
-        if path in found:
-            outcome = unknown(  # noqa: PLW2901 - the second answer replaces the first
-                outcome.subject,
-                "the check '{check}' answered twice for this subject",
-                check=item.id,
-            )
-        members, sites = scopes(outcome.subject)
-        found[path] = Verdict(
-            item.id, path, outcome.status, item.severity, outcome.message,
-            {name: plain(value) for name, value in outcome.evidence.items()}, members, sites,
-        )  # fmt: skip
+    for verdict in _answers(item, snapshot, facts, scopes):
+        path = verdict.subject
+        if path in found and verdict.message != RAISED:
+            twice = replace(verdict, status=Status.UNKNOWN, message=TWICE)
+            found[path] = replace(twice, evidence={"check": item.id})
+        else:
+            found[path] = verdict
+    for outcome in _unseen(item, snapshot, facts, empty=not found):
+        verdict = _verdict(item, outcome, scopes)
+        found[verdict.subject] = verdict
     return [found[path] for path in sorted(found)]
 
 
-def _outcomes(item: Check, snapshot: Snapshot, facts: SeenFacts) -> Iterator[Outcome]:
-    """Give the check's own answers, then what it could not see."""
-    operator = snapshot.estate.operator
-    empty = True
+def _verdict(item: Check, outcome: Outcome, scopes: _Scopes) -> Verdict:
+    _must_be_template(outcome.message)
+    members, sites = scopes(outcome.subject)
+    return Verdict(
+        item.id, outcome.subject.path, outcome.status, item.severity, outcome.message,
+        {name: plain(value) for name, value in outcome.evidence.items()}, members, sites,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=10_000)
+def _must_be_template(message: str) -> None:
+    """Raise ValueError for a message that no report could fill."""
+    list(Formatter().parse(message))
+
+
+def _answers(
+    item: Check, snapshot: Snapshot, facts: SeenFacts, scopes: _Scopes
+) -> Iterator[Verdict]:
+    """Give the check's own answers; one that is no answer is an error of the check, too."""
+    raised: Exception | SystemExit
     try:
         for outcome in item(snapshot.estate, facts):
-            empty = False
-            yield outcome
+            yield _verdict(item, outcome, scopes)
     except Exception as error:  # noqa: BLE001 - one of the two places: a check that raised is data
-        empty = False
-        yield unknown(operator, RAISED, error=_where(error, item.file))
+        raised = error
+    except SystemExit as error:  # it would end the audit, and with exit code 0
+        raised = error
+    else:
+        return
+    told = unknown(snapshot.estate.operator, RAISED, error=_where(raised, item.file))
+    yield _verdict(item, told, scopes)
+
+
+def _unseen(item: Check, snapshot: Snapshot, facts: SeenFacts, *, empty: bool) -> Iterator[Outcome]:
+    """Give what a check could not see, and what stands for it when it has no subject."""
+    operator = snapshot.estate.operator
     told: set[str] = set()
     for subject, source in facts.unobserved():
         empty = False
@@ -169,10 +197,11 @@ def _outcomes(item: Check, snapshot: Snapshot, facts: SeenFacts) -> Iterator[Out
 
 
 RAISED = "the check raised an error: {error}"
+TWICE = noop("the check '{check}' answered twice for this subject")
 NOT_OBSERVED = "{source} was not observed: {cause}"
 
 
-def _where(error: Exception, file: str) -> str:
+def _where(error: Exception | SystemExit, file: str) -> str:
     """Name the error and its line in the check's own file, without values that could be secret."""
     lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     line = f" ({Path(file).name}:{lines[-1].lineno})" if lines else ""

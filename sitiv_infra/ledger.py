@@ -17,13 +17,16 @@ from datetime import datetime
 from pathlib import Path
 
 from sitiv_infra.checking import Status, Verdict
+from sitiv_infra.errors import RunError
 from sitiv_infra.runs import Run, all_runs
 
 FILE = "history.sqlite"
-VERSION = 1
+MEMORY = ":memory:"
+BUSY_SECONDS = 30
+VERSION = 2
 SCHEMA = """
 CREATE TABLE runs (
-    sequence INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, started TEXT NOT NULL);
+    sequence INTEGER PRIMARY KEY, name TEXT NOT NULL, started TEXT NOT NULL);
 CREATE TABLE lives (
     check_id TEXT NOT NULL, subject TEXT NOT NULL,
     opened INTEGER NOT NULL REFERENCES runs, closed INTEGER REFERENCES runs,
@@ -59,17 +62,16 @@ class Ended:
 def history(root: Path, aliases: dict[str, str] | None = None) -> Iterator[History]:
     """Open the index of a runs' folder, with every run in it.
 
-    aliases -- former check ids to current ones, so that a rename keeps its history.
+    aliases -- former check ids to current ones, so that a rename keeps its history. Where the file
+    can't be written (a full disk, a copy that is read-only) the index is made in memory.
     """
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
     runs = all_runs(root)
-    index = History(_open(root / FILE), aliases or {})
-    if index.belies(runs):
-        index.close()
-        (root / FILE).unlink()
-        index = History(_open(root / FILE), aliases or {})
     try:
+        index = _caught_up(root / FILE, runs, aliases or {})
+    except (OSError, sqlite3.Error):
+        index = History(_made(MEMORY), aliases or {})
         index.catch_up(runs)
+    try:
         yield index
     finally:
         index.close()
@@ -77,27 +79,57 @@ def history(root: Path, aliases: dict[str, str] | None = None) -> Iterator[Histo
 
 def rebuild(root: Path, aliases: dict[str, str] | None = None) -> int:
     """Make the index again from the runs; give how many there are."""
-    (root / FILE).unlink(missing_ok=True)
-    with history(root, aliases) as index:
-        return index.count()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Open the file; one that is damaged or of another version is only an index: begin anew."""
+    runs = all_runs(root)
     try:
-        connection = sqlite3.connect(path, timeout=30)
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found == VERSION:
-            return connection
-        connection.close()
+        (root / FILE).unlink(missing_ok=True)
+        index = _caught_up(root / FILE, runs, aliases or {})
+    except (OSError, sqlite3.Error) as error:
+        raise RunError(f"{root / FILE}: can't be made: {error}") from None
+    number = index.count()
+    index.close()
+    return number
+
+
+def _caught_up(path: Path, runs: list[Run], aliases: dict[str, str]) -> History:
+    """Open the file and add the runs that it lacks; what is damaged is made anew."""
+    try:
+        index = _opened(path, aliases)
+        if index is not None and not index.belies(runs):
+            index.catch_up(runs)
+            return index
+    except sqlite3.OperationalError:
+        raise  # in use, or not to be written: nothing is wrong with the file
     except sqlite3.DatabaseError:
-        connection.close()
+        index = None
+    if index is not None:
+        index.close()
     path.unlink(missing_ok=True)
-    connection = sqlite3.connect(path, timeout=30)
-    path.chmod(0o600)
-    connection.executescript(SCHEMA)
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.commit()
+    index = History(_made(path), aliases)
+    index.catch_up(runs)
+    return index
+
+
+def _opened(path: Path, aliases: dict[str, str]) -> History | None:
+    """Open the file if it is there and of this version."""
+    if not path.exists():
+        return None
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    try:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    if found == VERSION:
+        return History(connection, aliases)
+    connection.close()
+    return None
+
+
+def _made(path: Path | str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    if isinstance(path, Path):
+        path.chmod(0o600)
+    connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
     return connection
 
 
@@ -117,26 +149,33 @@ class History:
         return int(self._db.execute("SELECT count(*) FROM runs").fetchone()[0])
 
     def belies(self, runs: Iterable[Run]) -> bool:
-        """Tell whether the index speaks of other runs than those on disk."""
-        known = dict(self._db.execute("SELECT sequence, name FROM runs"))
-        return any(known.get(r.manifest.sequence, r.name) != r.name for r in runs)
+        """Tell whether the index speaks of other runs than the first ones on disk."""
+        known = self._db.execute("SELECT sequence, name FROM runs ORDER BY sequence").fetchall()
+        found = {run.manifest.sequence: run.name for run in runs}
+        return known != sorted(found.items())[: len(known)]
 
-    def catch_up(self, runs: Iterable[Run]) -> None:
-        """Add the runs that the index lacks, each in one transaction."""
-        known = {number for (number,) in self._db.execute("SELECT sequence FROM runs")}
-        for run in runs:
-            if run.manifest.sequence not in known:
-                self._add(run, run.verdicts())
+    def catch_up(self, runs: list[Run]) -> None:
+        """Add the runs that the index lacks, in one transaction; another process may be at it."""
+        if self._known().issuperset(run.manifest.sequence for run in runs):
+            return
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            known = self._known()
+            for run in runs:
+                if run.manifest.sequence not in known:
+                    self._add(run, run.verdicts())
+
+    def _known(self) -> set[int]:
+        return {number for (number,) in self._db.execute("SELECT sequence FROM runs")}
 
     def _add(self, run: Run, verdicts: list[Verdict]) -> None:
         number = run.manifest.sequence
-        with self._db:
-            self._db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?)",
-                (number, run.name, run.manifest.started.isoformat()),
-            )
-            self._count(number, verdicts)
-            self._live(number, verdicts)
+        self._db.execute(
+            "INSERT INTO runs VALUES (?, ?, ?)",
+            (number, run.name, run.manifest.started.isoformat()),
+        )
+        self._count(number, verdicts)
+        self._live(number, verdicts)
 
     def _count(self, number: int, verdicts: list[Verdict]) -> None:
         tally: Counter[tuple[str, str, str, str, int]] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -71,19 +72,40 @@ class Observing:
 
 
 @lru_cache(maxsize=4)
-def _secrets(file: Path | None) -> Secrets:
+def _opened(file: Path, _stamp: tuple[int, int]) -> Secrets:
     return Secrets(file)
 
 
-def check_secrets(settings: Settings) -> None:
-    """Open the secrets file once, before anything is read; InvalidInput says what is wrong."""
-    _secrets.cache_clear()
+def _secrets(file: Path | None) -> Secrets:
+    """Open a secrets file once, and again when it has changed: a worker of dask lives for long."""
+    if file is None:
+        return Secrets()
+    try:
+        stat = file.stat()
+    except OSError as error:
+        raise InvalidInput(f"{file}: can't be read: {error.strerror}") from None
+    return _opened(file, (stat.st_mtime_ns, stat.st_size))
+
+
+def check_settings(settings: Settings) -> None:
+    """Try the files before anything is read; InvalidInput says what is wrong with one."""
+    _opened.cache_clear()
     _secrets(settings.secrets_file)
+    if settings.ca_file is not None:
+        try:
+            ssl.create_default_context().load_verify_locations(settings.ca_file)
+        except OSError as error:
+            raise InvalidInput(f"{settings.ca_file}: no certificates (PEM): {error}") from None
+    if settings.known_hosts is not None and not settings.known_hosts.is_file():
+        raise InvalidInput(f"{settings.known_hosts}: no such file of SSH host keys")
 
 
 def read_source(source: Source, estate: Estate, settings: Settings) -> Result:
     """Read one source; whatever goes wrong is a gap with its cause, free of secrets."""
-    secrets = _secrets(settings.secrets_file)
+    try:
+        secrets = _secrets(settings.secrets_file)
+    except InvalidInput as error:  # on another machine the file may not be as here
+        return _gap(source, str(error))
     timeout = min(OPERATION_SECONDS, source.timeout.total_seconds())
     session = Session(estate, secrets, timeout, settings.ca_file, settings.known_hosts)
     try:
@@ -94,7 +116,11 @@ def read_source(source: Source, estate: Estate, settings: Settings) -> Result:
         cause = f"{type(error).__name__}: {error}"
     else:
         return Observation(source.source, datetime.now(UTC), facts)
-    text = " ".join(secrets.scrub(cause).split())[:LONGEST_CAUSE]
+    return _gap(source, secrets.scrub(cause))
+
+
+def _gap(source: Source, cause: str) -> Gap:
+    text = " ".join(cause.split())[:LONGEST_CAUSE]
     return Gap(source=source.source, cause=text, at=datetime.now(UTC))
 
 
@@ -102,7 +128,7 @@ def read_source(source: Source, estate: Estate, settings: Settings) -> Result:
 def executing(spec: str) -> Iterator[Executing]:
     """Open ``threads:N`` or ``dask:ADDRESS``; InvalidInput for anything else."""
     kind, _, rest = spec.partition(":")
-    if kind == "threads" and rest.isdigit() and int(rest) > 0:
+    if kind == "threads" and rest.isdecimal() and int(rest) > 0:
         # More threads than run at once: one that hangs past its time must not keep its place.
         executor = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="source")
         try:
@@ -149,16 +175,27 @@ class _Running:
         left = max(0.0, min(self.ends.values()) - monotonic())
         finished, _ = wait(self.ends, timeout=left, return_when=FIRST_COMPLETED)
         for future in finished:
-            yield self._drop(future), future.result()
+            source = self._drop(future)
+            yield source, _result(source, future)
         for future in [f for f, end in self.ends.items() if end <= monotonic()]:
             future.cancel()
             source = self._drop(future)
             cause = f"no answer after {source.timeout.total_seconds():.0f} s (the source's timeout)"
-            yield source, Gap(source=source.source, cause=cause, at=datetime.now(UTC))
+            yield source, _gap(source, cause)
 
     def _drop(self, future: Future[Result]) -> Source:
         del self.ends[future]
         return self.sources.pop(future)
+
+
+def _result(source: Source, future: Future[Result]) -> Result:
+    """Take what a job gave; a worker that was lost, and not the source, is a gap too."""
+    error = None if future.cancelled() else future.exception()
+    if error is None and not future.cancelled():
+        return future.result()
+    kind = type(error).__name__ if error else "cancelled"
+    cause = f"the job was lost ({kind}): its worker ended, or can't be reached"
+    return _gap(source, cause)
 
 
 def run_jobs(
@@ -190,11 +227,11 @@ def observe(
     zone -- read only what is observed from this trust zone. only -- identities of sources.
     Returns the gaps by source. RunError when the folder holds another estate's snapshot.
     """
-    check_secrets(how.settings)
-    head = _head(folder, estate, zone)
+    check_settings(how.settings)
     gaps: dict[str, Gap] = {}
-    wanted = [s for s in selected(estate, zone, only) if not _kept(folder, s.source)]
     with executing(how.executor) as where:
+        head = _head(folder, estate, zone)
+        wanted = [s for s in selected(estate, zone, only) if not _kept(folder, s.source)]
         for source, result in run_jobs(wanted, estate, how.settings, where):
             if isinstance(result, Observation):
                 write_part(folder, result)
@@ -226,6 +263,8 @@ def _head(folder: Path, estate: Estate, zone: str | None) -> Head:
         head = read_head(folder)
         if head.fingerprint != estate.fingerprint or head.zones != zones:
             raise RunError(f"{folder}: holds the snapshot of another estate or zone; remove it")
+        if not fresh(head, datetime.now(UTC)):
+            raise RunError(f"{folder}: holds the snapshot of {head.started:%F %H:%MZ}; remove it")
         return head
     head = Head(started=datetime.now(UTC), fingerprint=estate.fingerprint, zones=zones)
     begin(folder, estate, head)
@@ -241,6 +280,11 @@ def _kept(folder: Path, source: str) -> bool:
         return False
 
 
+def fresh(head: Head, now: datetime) -> bool:
+    """Tell whether a snapshot that was begun can be gone on with."""
+    return timedelta(0) <= now - head.started <= RESUME_WITHIN
+
+
 def discard_stale(folder: Path, estate: Estate, now: datetime) -> None:
     """Remove an unfinished snapshot that tonight's run can't go on with."""
     if not folder.exists():
@@ -250,8 +294,7 @@ def discard_stale(folder: Path, estate: Estate, now: datetime) -> None:
     except RunError:
         shutil.rmtree(folder)
         return
-    age = now - head.started
-    if head.fingerprint != estate.fingerprint or not timedelta(0) <= age <= RESUME_WITHIN:
+    if head.fingerprint != estate.fingerprint or not fresh(head, now):
         # The head goes first: a kill in the middle leaves a folder that is known to be void.
         (folder / "snapshot.json").unlink()
         shutil.rmtree(folder)

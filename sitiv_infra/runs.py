@@ -26,6 +26,7 @@ from sitiv_infra.errors import InvalidInput, RunError
 from sitiv_infra.estate import Severity
 from sitiv_infra.evidence import (
     MANIFEST,
+    SIGNATURE,
     Manifest,
     Previous,
     files_of,
@@ -73,12 +74,13 @@ class Run:
 
 def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
     """Write verdicts, one JSON line each, in a stable order."""
-    lines = [json.dumps(_line(v), ensure_ascii=False, sort_keys=True) for v in verdicts]
-    write_file(path, pack("".join(f"{line}\n" for line in sorted(lines))))
+    lines = sorted(line_of(verdict) for verdict in verdicts)
+    write_file(path, pack("".join(f"{line}\n" for line in lines)))
 
 
-def _line(verdict: Verdict) -> dict[str, object]:
-    return {
+def line_of(verdict: Verdict) -> str:
+    """Give a verdict as it is recorded: one line of JSON."""
+    data = {
         "check": verdict.check,
         "subject": verdict.subject,
         "status": verdict.status.value,
@@ -89,6 +91,7 @@ def _line(verdict: Verdict) -> dict[str, object]:
         "sites": verdict.sites,
         "waiver": verdict.waiver,
     }
+    return json.dumps(data, ensure_ascii=False, sort_keys=True)
 
 
 def read_verdicts(path: Path) -> list[Verdict]:
@@ -111,23 +114,34 @@ def _verdict(data: dict[str, Any]) -> Verdict:
     )
 
 
+def run_folders(root: Path) -> list[Path]:
+    """Give the folders of runs, by name; InvalidInput when there is no such place."""
+    if not root.is_dir():
+        raise InvalidInput(f"--runs {root}: no such folder")
+    return sorted(path for path in root.glob("[0-9]*") if path.is_dir())
+
+
 def all_runs(root: Path) -> list[Run]:
     """Give every run of a folder in the order they were recorded."""
-    folders = [p for p in root.glob("[0-9]*") if p.is_dir()] if root.is_dir() else []
-    runs = [Run(folder, read_manifest(folder)) for folder in folders]
+    runs = [open_run(folder) for folder in run_folders(root)] if root.is_dir() else []
     return sorted(runs, key=lambda run: run.manifest.sequence)
 
 
 def open_run(path: Path) -> Run:
     """Give the run in a folder; RunError when it isn't one."""
-    return Run(path, read_manifest(path))
+    folder = path if path.name not in ("", "..") else path.resolve()  # its name and place count
+    return Run(folder, read_manifest(folder))
 
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the runs' folder; InvalidInput when another process does."""
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (root / ".lock").open("w", encoding="utf-8") as stream:
+    """Hold the runs' folder; InvalidInput when another process does, or nothing can be kept."""
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stream = (root / ".lock").open("w", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"--runs {root}: can't be written to: {error.strerror}") from None
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -155,6 +169,7 @@ def record(
     key -- SSH private key that signs the manifest. The last step is one rename, so that a run is
     there whole or not at all.
     """
+    _tidy(folder)
     write_verdicts(folder / VERDICTS, verdicts)
     listed = [w.model_dump(mode="json") for w in waivers]
     write_file(folder / WAIVERS, json.dumps(listed, ensure_ascii=False, indent=1).encode())
@@ -177,6 +192,14 @@ def record(
     folder.rename(final)
     _sync(root)
     return Run(final, manifest)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a process that was killed left: files half written, and its seal."""
+    for path in folder.rglob(".*"):
+        path.unlink()
+    for name in (MANIFEST, SIGNATURE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def versions(checks: Iterable[Check]) -> dict[str, str]:

@@ -43,8 +43,10 @@ class Secrets:
         variable = variable_of(name)
         value = self._environment.get(variable) or self._values.get(name)
         if not value:
-            place = f" or key '{name}' of {self._file}" if self._file else ", or use --secrets FILE"
-            raise NotObserved(f"no secret '{name}': set {variable}{place}")
+            file = self._file
+            if file is None:
+                raise NotObserved(f"no secret '{name}': set {variable}, or use --secrets FILE")
+            raise NotObserved(f"no secret '{name}': set {variable}, or that key in {file}")
         return value
 
     def scrub(self, text: str) -> str:
@@ -73,10 +75,11 @@ def _read(file: Path) -> dict[str, str]:
         raise InvalidInput(f"{file}: others can read it; run: chmod 600 {file}")
     try:
         data = yaml.load(raw, Loader=yaml.CBaseLoader)  # noqa: S506 - makes nothing but text
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark  # the message would quote the line, and so the secret
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # The message would quote the line, and so the secret: only the place is told.
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise InvalidInput(f"{file}{place}: not YAML") from None
+        raise InvalidInput(f"{file}{place}: not YAML in UTF-8") from None
     if data in (None, ""):
         return {}
     if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):

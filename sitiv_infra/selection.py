@@ -68,9 +68,12 @@ class Selection:
                 raise InvalidInput(f"--site: {unknown(site, estate.sites, 'sites')}")
 
     def wants(self, verdict: Verdict) -> bool:
-        """Tell whether a verdict is for a wanted member and site."""
-        return (not self.members or bool(set(self.members) & set(verdict.members))) and (
-            not self.sites or bool(set(self.sites) & set(verdict.sites))
+        """Tell whether a verdict concerns a wanted member and site.
+
+        What is nobody's own concerns all: a store that could not be read, a check that raised.
+        """
+        return (not self.members or _meets(self.members, verdict.members)) and (
+            not self.sites or _meets(self.sites, verdict.sites)
         )
 
     def sources(self, estate: Estate, checks: Iterable[Check]) -> list[str]:
@@ -86,5 +89,5 @@ class Selection:
 
 
 def _meets(wanted: tuple[str, ...], has: tuple[str, ...]) -> bool:
-    """Tell whether a source may concern what is wanted; one that serves all does."""
+    """Tell whether a source or a verdict may concern what is wanted; one that is for all does."""
     return not has or bool(set(wanted) & set(has))

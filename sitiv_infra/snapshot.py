@@ -11,9 +11,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,6 +24,7 @@ from sitiv_infra.estate import Estate
 from sitiv_infra.facts import FAMILIES, Facts
 
 FORMAT = 1
+ONE_NIGHT = timedelta(hours=12)  # between what zones saw that is joined
 
 
 class Head(BaseModel):
@@ -90,6 +92,9 @@ def write_file(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.rename(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -104,7 +109,7 @@ def unpack(path: Path) -> str:
     """Read a compressed file; RunError names it when it can't be."""
     try:
         return gzip.decompress(path.read_bytes()).decode()
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RunError(f"{path}: can't be read: {error}") from None
 
 
@@ -132,9 +137,12 @@ def read_part(folder: Path, source: str) -> Observation | None:
     try:
         data = json.loads(unpack(path))
         facts = FAMILIES[source.partition("/")[0]].model_validate(data["facts"])
-        return Observation(data["source"], datetime.fromisoformat(data["taken_at"]), facts)
+        seen = Observation(data["source"], datetime.fromisoformat(data["taken_at"]), facts)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise RunError(f"{path}: not a part of '{source}': {error}") from None
+    if seen.source != source:
+        raise RunError(f"{path}: not a part of '{source}' but of '{seen.source}'")
+    return seen
 
 
 def begin(folder: Path, estate: Estate, head: Head) -> None:
@@ -155,8 +163,12 @@ def read_head(folder: Path) -> Head:
     path = folder / "snapshot.json"
     try:
         return Head.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise RunError(f"{path}: not a snapshot: {error}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"{path}: is not there; {folder} holds no snapshot") from None
+    except OSError as error:
+        raise RunError(f"{path}: can't be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise RunError(f"{path}: not a snapshot: {error.errors()[0]['msg']}") from None
 
 
 def read_snapshot(folder: Path) -> Snapshot:
@@ -186,15 +198,26 @@ def _read_gaps(path: Path) -> list[Gap]:
 
 
 def merge(folders: list[Path]) -> Snapshot:
-    """Join what several trust zones saw of one estate; a part outweighs another zone's gap."""
+    """Join what several trust zones saw of one estate; a part outweighs another zone's gap.
+
+    Of a source that two of them saw, the later part counts. RunError for snapshots of two estates,
+    or of two nights: what was good last week is no news of tonight.
+    """
     snapshots = [read_snapshot(folder) for folder in folders]
     first = snapshots[0]
     for folder, other in zip(folders, snapshots, strict=True):
         if other.head.fingerprint != first.head.fingerprint:
             raise RunError(f"{folder}: observed another estate than {folders[0]}")
-    seen = {k: v for snapshot in snapshots for k, v in snapshot.observations.items()}
+        if abs(other.head.started - first.head.started) > ONE_NIGHT:
+            raise RunError(f"{folder}: observed another night than {folders[0]}")
+    parts = sorted((v for s in snapshots for v in s.observations.values()), key=_when)
+    seen = {part.source: part for part in parts}
     gaps = {k: v for s in snapshots for k, v in s.gaps.items() if k not in seen}
     zones = tuple(sorted({zone for s in snapshots for zone in s.head.zones}))
     started = min(s.head.started for s in snapshots)
     head = first.head.model_copy(update={"started": started, "zones": zones})
     return Snapshot(head, first.estate, seen, gaps)
+
+
+def _when(part: Observation) -> datetime:
+    return part.taken_at

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sitiv_infra import Estate, Found, Placed, SeenFacts, Verdicts, check, fail, ok
-from sitiv_infra.checking import Check, Status, Verdict
+from sitiv_infra.checking import Check, Function, Status, Verdict
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.facts import ObjectStoreFacts
-from sitiv_infra.judging import judge, load_checks
+from sitiv_infra.judging import RAISED, judge, load_checks
 from sitiv_infra.snapshot import Snapshot
 from sitiv_infra.testing import estate_of, snapshot_of
 
@@ -107,6 +108,41 @@ def test_a_rule_that_raises_is_unknown_with_its_line_and_keeps_what_it_said() ->
     broken = found["sitiv/operator/sitiv"]
     assert broken.status is Status.UNKNOWN
     assert "ZeroDivisionError: broken rule (test_checking.py:" in str(broken.evidence["error"])
+
+
+def no_subject(_estate: Estate, _facts: SeenFacts) -> Verdicts:
+    yield ok(None, "fine")  # type: ignore[arg-type]
+
+
+def no_answer(estate: Estate, _facts: SeenFacts) -> Verdicts:
+    yield estate  # type: ignore[misc]
+
+
+def no_template(estate: Estate, _facts: SeenFacts) -> Verdicts:
+    yield ok(estate.operator, "a brace: {")
+
+
+def the_end(_estate: Estate, _facts: SeenFacts) -> Verdicts:
+    raise SystemExit(0)
+
+
+def nothing_at_all(_estate: Estate, _facts: SeenFacts) -> Verdicts:
+    return None  # type: ignore[return-value]
+
+
+def after_an_answer(estate: Estate, _facts: SeenFacts) -> Verdicts:
+    yield ok(estate.operator, "fine")
+    raise ValueError("broken")
+
+
+@pytest.mark.parametrize(
+    "function", [no_subject, no_answer, no_template, the_end, nothing_at_all, after_an_answer]
+)
+def test_whatever_a_rule_does_is_unknown_and_ends_nothing(function: Function) -> None:
+    broken = replace(rule(), needs=(), function=function)
+    found = run(broken, snapshot_of(ESTATE, BOTH))
+    assert found["sitiv/operator/sitiv"].status is Status.UNKNOWN
+    assert found["sitiv/operator/sitiv"].message == RAISED
 
 
 def test_two_answers_for_one_subject_are_unknown() -> None:

@@ -12,12 +12,15 @@ from sitiv_infra.evidence import (
     MANIFEST,
     SIGNATURE,
     chain_broken,
+    check_key,
     files_of,
     read_manifest,
+    sha256,
     signature_wrong,
     tampered,
 )
-from sitiv_infra.runs import Run, all_runs, locked
+from sitiv_infra.runs import UNFINISHED, VERDICTS, Run, all_runs, locked, open_run
+from sitiv_infra.snapshot import pack, unpack
 from sitiv_infra.verifying import prove
 from tests.nights import RULES, night
 
@@ -26,7 +29,7 @@ TOLD = {("test.rule", "sitiv/operator/sitiv"): Status.PASS}
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return night(tmp_path / "runs", TOLD)
+    return night(tmp_path / "runs", None)
 
 
 @pytest.fixture
@@ -102,6 +105,81 @@ def test_a_verdict_that_was_forged_with_its_hash_is_judged_again(tmp_path: Path)
     forged = {("test.rule", "sitiv/operator/sitiv"): Status.FAIL}
     proof = prove(night(tmp_path, forged), RULES)
     assert proof.wrong == ("test.rule sitiv/operator/sitiv: recorded fail, judged again pass",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"severity": "high"', '"severity": "info"'), ('"fine"', '"splendid"')],
+)
+def test_words_that_were_forged_with_their_hash_are_seen(run: Run, old: str, new: str) -> None:
+    reseal(run, old, new)
+    (line,) = prove(open_run(run.folder), RULES).wrong
+    assert "recorded otherwise" in line
+
+
+def reseal(run: Run, old: str, new: str) -> None:
+    """Change the verdicts, and their hash in the manifest."""
+    path = run.folder / VERDICTS
+    text = unpack(path)
+    assert old in text
+    path.write_bytes(pack(text.replace(old, new)))
+    manifest = run.folder / MANIFEST
+    before = run.manifest.files[VERDICTS]
+    manifest.write_text(manifest.read_text().replace(before, sha256(path)))
+
+
+def test_a_verdict_that_was_doubled_is_seen(run: Run) -> None:
+    line = unpack(run.folder / VERDICTS)
+    reseal(run, line, line * 2)
+    assert len(prove(open_run(run.folder), RULES).wrong) == 1
+
+
+def test_a_manifest_that_belongs_elsewhere_is_seen(run: Run) -> None:
+    run.folder.rename(run.folder.with_name("2026-12-01T0200Z"))
+    moved = open_run(run.folder.with_name("2026-12-01T0200Z"))
+    assert any("is that of run 2026-11-21T0200Z" in line for line in prove(moved, RULES).wrong)
+    head = moved.folder / "snapshot.json"
+    head.write_text(head.read_text().replace("2026-11-21T02:00", "2026-11-21T03:00"))
+    assert any("the snapshot 2026-11-21 03:00" in line for line in prove(moved, RULES).wrong)
+
+
+def test_another_version_of_the_engine_may_judge_otherwise(tmp_path: Path) -> None:
+    run = night(tmp_path, {("test.rule", "sitiv/operator/sitiv"): Status.FAIL})
+    manifest = run.folder / MANIFEST
+    here = run.manifest.versions["sitiv-infra"]
+    manifest.write_text(manifest.read_text().replace(f'"{here}"', '"0.0.1"'))
+    proof = prove(open_run(run.folder), RULES)
+    assert proof.wrong == ()
+    assert "other rules" in proof.notes[0]
+
+
+def test_a_key_is_found_from_where_the_command_runs(
+    tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = night(Path("runs"), TOLD, key=Path(key.name))
+    assert (run.folder / SIGNATURE).exists()
+
+
+def test_a_key_with_a_password_is_refused_and_nobody_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "locked"
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "password", "-f", str(path)]
+    subprocess.run(command, check=True)
+    with pytest.raises(InvalidInput, match="can't sign"):
+        check_key(path)
+
+
+def test_what_a_killed_process_left_is_not_sealed(tmp_path: Path, key: Path) -> None:
+    folder = tmp_path / UNFINISHED
+    folder.mkdir()
+    for name in (".gaps.json.4711", MANIFEST, SIGNATURE):
+        (folder / name).write_text("left")
+    run = night(tmp_path, TOLD)
+    assert not (run.folder / SIGNATURE).exists()
+    assert not [name for name in files_of(run.folder) if name.startswith(".")]
+    folder.mkdir()
+    (folder / SIGNATURE).write_text("left")
+    assert b"SSH SIGNATURE" in (night(tmp_path, TOLD, key=key).folder / SIGNATURE).read_bytes()
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitiv_infra.checking import Status
+from sitiv_infra.errors import RunError
 from sitiv_infra.ledger import FILE, OPERATOR, history, rebuild
+from sitiv_infra.runs import all_runs
 from sitiv_infra.testing import NOW
 from tests.nights import ESTATE, night
 
@@ -97,6 +101,50 @@ def test_a_damaged_index_is_made_again(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / FILE).write_bytes(damage)
     with history(tmp_path) as index:
         assert key("x") in index.lives(run)
+
+
+def test_an_index_that_can_not_be_written_is_made_in_memory(tmp_path: Path) -> None:
+    run = night(tmp_path, {key("x"): FAIL})
+    (tmp_path / FILE).mkdir()
+    with history(tmp_path) as index:
+        assert key("x") in index.lives(run)
+    with pytest.raises(RunError, match=FILE):
+        rebuild(tmp_path)
+
+
+def test_an_index_in_use_is_not_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sitiv_infra.ledger.BUSY_SECONDS", 0)
+    night(tmp_path, {key("x"): FAIL})
+    rebuild(tmp_path)
+    run = night(tmp_path, {key("x"): FAIL})
+    with closing(sqlite3.connect(tmp_path / FILE)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with history(tmp_path) as index:
+            assert index.lives(run)[key("x")].since == NOW
+        other.execute("DELETE FROM lives")
+        other.commit()
+
+
+def test_a_run_that_is_gone_leaves_the_index(tmp_path: Path) -> None:
+    first = night(tmp_path, {key("x"): FAIL})
+    last = night(tmp_path, {key("x"): PASS})
+    rebuild(tmp_path)
+    shutil.rmtree(last.folder)
+    with history(tmp_path) as index:
+        assert index.count() == 1
+        assert index.lives(first)[key("x")].since == NOW
+
+
+def test_two_processes_may_add_the_same_run(tmp_path: Path) -> None:
+    night(tmp_path, {key("x"): FAIL})
+    rebuild(tmp_path)
+    night(tmp_path, {key("x"): FAIL})
+    runs = all_runs(tmp_path)
+    with history(tmp_path) as first:
+        first.catch_up(runs)
+        assert first.count() == 2
 
 
 def test_an_index_of_other_runs_is_made_again(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ ASKED, NOT_ASKED = (
             "pas de réponse en 60 s (le délai de la source)",
         ),
         (
-            "no secret 'x': set SITIV_SECRET_X or key",
-            f"pas de secret «{NB}x{NB}»{NB}: renseigner SITIV_SECRET_X or key",
+            "no secret 'x': set SITIV_SECRET_X, or that key in /f",
+            f"pas de secret «{NB}x{NB}»{NB}: renseigner SITIV_SECRET_X, ou cette clé dans /f",
         ),
         ("OSError: nobody wrote this", "OSError: nobody wrote this"),
         ("x: " * 400, "x: " * 400),

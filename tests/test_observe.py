@@ -21,9 +21,9 @@ from sitiv_infra.collectors.base import Collector, Session
 from sitiv_infra.errors import InvalidInput, NotObserved, RunError
 from sitiv_infra.estate import Source
 from sitiv_infra.facts import Facts, ObjectStoreFacts
-from sitiv_infra.observe import Observing, Settings, discard_stale, observe, selected
+from sitiv_infra.observe import Observing, Settings, discard_stale, observe, read_source, selected
 from sitiv_infra.runs import UNFINISHED, all_runs
-from sitiv_infra.snapshot import part_path, read_head, read_snapshot
+from sitiv_infra.snapshot import Gap, part_path, read_head, read_snapshot
 from sitiv_infra.testing import OPERATOR, estate_of
 
 STORES = "object_stores:\n" + "".join(
@@ -44,7 +44,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     def collect(source: Source, session: Session) -> Facts:
         asked.append(source.name)
         act = does.get(source.name)
-        if isinstance(act, Exception):
+        if isinstance(act, BaseException):
             raise act
         if isinstance(act, threading.Event):
             act.wait(20)
@@ -135,6 +135,44 @@ def test_only_one_zone_is_read(tmp_path: Path, reading: dict[str, object]) -> No
         selected(two, "fra")
 
 
+def test_a_snapshot_of_another_night_is_not_gone_on_with(
+    tmp_path: Path, reading: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command every night would else tell the first night's parts for ever."""
+    observe(tmp_path, ESTATE, HOW)
+    monkeypatch.setattr("sitiv_infra.observe.RESUME_WITHIN", timedelta(0))
+    with pytest.raises(RunError, match="holds the snapshot of 20"):
+        observe(tmp_path, ESTATE, HOW)
+    assert len(reading["asked"]) == 6  # type: ignore[arg-type]
+
+
+def test_a_secrets_file_that_changed_is_read_again(
+    tmp_path: Path, reading: dict[str, object]
+) -> None:
+    """A worker of dask lives longer than a password."""
+    file = tmp_path / "secrets.yml"
+    file.touch(0o600)
+    reading["s0"] = "tell"
+    source = ESTATE.object_stores["s0"]
+    for word in ("first-word", "second-word-of-them"):
+        file.write_text(f"word: {word}")
+        result = read_source(source, ESTATE, Settings(file))
+        assert isinstance(result, Gap)
+        assert result.cause == "the secret is ***"
+    file.unlink()
+    lost = read_source(source, ESTATE, Settings(file))
+    assert isinstance(lost, Gap)
+    assert "secrets.yml: can't be read" in lost.cause
+
+
+def test_a_job_that_was_lost_is_a_gap(tmp_path: Path, reading: dict[str, object]) -> None:
+    """A worker that is killed, a collector that ends its thread."""
+    reading["s1"] = SystemExit()
+    gaps = observe(tmp_path, ESTATE, HOW)
+    assert list(gaps) == ["object-store/s1"]
+    assert gaps["object-store/s1"].cause.startswith("the job was lost (SystemExit)")
+
+
 @pytest.mark.parametrize("spec", ["threads:0", "threads:x", "processes:2", "dask:", ""])
 def test_an_executor_that_is_none_is_refused(tmp_path: Path, spec: str) -> None:
     with pytest.raises(InvalidInput, match="--executor"):
@@ -216,8 +254,64 @@ def test_killed_at_any_moment_leaves_no_half_run_and_the_next_one_goes_on(
     assert verified.returncode == 0, told.decode()
 
 
+def test_ctrl_c_says_that_the_parts_are_kept(tmp_path: Path, slow_estate: Path) -> None:
+    process = sitiv("audit", "--estate", slow_estate, "--runs", tmp_path / "runs")
+    assert process.stderr is not None
+    line = process.stderr.readline()  # a source was refused, and others hang
+    assert b"object-store/" in line
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"sitiv: stopped; the parts that were read are kept" in errors
+    assert (tmp_path / "runs" / UNFINISHED).is_dir()
+
+
 def names(runs: Path) -> set[str]:
     return {run.name for run in all_runs(runs)} | {UNFINISHED}
+
+
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1",
+                      dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[str]:
+    """A scheduler and two workers, each a process; the workers have the secret, we do not."""
+    script = tmp_path / "cluster.py"
+    script.write_text(CLUSTER)
+    environment = {**os.environ, "SITIV_SECRET_KEY": "secret-of-the-test"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, script], stdin=pipe, stdout=pipe, text=True, env=environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+        process.wait(60)
+
+
+def test_a_whole_night_on_dask_with_secrets_of_the_workers(
+    tmp_path: Path, slow_estate: Path, dask: str
+) -> None:
+    runs = tmp_path / "runs"
+    command = ("audit", "--estate", slow_estate, "--runs", runs, "--executor", f"dask:{dask}")
+    process = sitiv(*command, SITIV_SECRET_KEY="")
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 2, errors.decode()
+    (run,) = all_runs(runs)
+    causes = {gap.source: gap.cause for gap in run.snapshot().gaps.values()}
+    assert len(causes) == 8
+    assert not [cause for cause in causes.values() if "no secret" in cause or "lost" in cause]
+    written = b"".join(p.read_bytes() for p in runs.rglob("*") if p.is_file())
+    assert b"secret-of-the-test" not in output + errors + written
 
 
 def test_the_secret_is_nowhere_in_what_was_written(tmp_path: Path, slow_estate: Path) -> None:

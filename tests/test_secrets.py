@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sitiv_infra.errors import InvalidInput, NotObserved
+from sitiv_infra.messages import Language
 from sitiv_infra.secrets import Secrets, variable_of
 
 WORD = "correct-horse-battery"
@@ -31,8 +32,14 @@ def test_a_missing_secret_says_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(NotObserved, match="set SITIV_SECRET_AD_CORBAS, or use --secrets FILE"):
         Secrets(None, {}).get("ad-corbas")
     file = file_of(tmp_path, "other: x\n")
-    with pytest.raises(NotObserved, match=r"or key 'ad-corbas' of .*secrets\.yml"):
+    with pytest.raises(NotObserved, match=r"SITIV_SECRET_AD_CORBAS, or that key in .*secrets\.yml"):
         Secrets(file, {}).get("ad-corbas")
+    for folder in (None, file):
+        with pytest.raises(NotObserved) as caught:
+            Secrets(folder, {}).get("ad-corbas")
+        told = Language("fr").cause(str(caught.value))
+        assert told.startswith("pas de secret")
+        assert " or " not in told
     with pytest.raises(NotObserved, match="no credential is declared"):
         Secrets(None, {}).get(None)
 
@@ -49,6 +56,14 @@ def test_a_wrong_file_is_refused_without_its_content(tmp_path: Path, text: str) 
         Secrets(file_of(tmp_path, text))
     assert WORD not in str(caught.value)
     assert "secrets.yml" in str(caught.value)
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe\x80 ", b"a: \x00", b"a: *x", b"? [a, b]\n: c\n"])
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, raw: bytes) -> None:
+    file = file_of(tmp_path, "")
+    file.write_bytes(raw)
+    with pytest.raises(InvalidInput, match=r"secrets\.yml"):
+        Secrets(file)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -106,6 +107,28 @@ def test_a_file_is_written_whole_or_not_at_all(
         write_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_the_part_of_another_source_is_refused(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "one")
+    part_path(folder, "object-store/one").rename(part_path(folder, "object-store/two"))
+    with pytest.raises(RunError, match="of 'object-store/one'"):
+        read_snapshot(folder)
+
+
+def test_any_damage_of_a_compressed_file_is_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "one")
+    path = part_path(folder, "object-store/one")
+    good = path.read_bytes()
+    for place in range(len(good)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 0x55]) + good[place + 1 :])
+        with suppress(RunError):  # some bytes of the head mean nothing
+            read_snapshot(folder)
+
+
+def test_what_can_not_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=str(tmp_path)):
+        write_file(tmp_path, b"x")
 
 
 def test_times_are_kept_as_utc(tmp_path: Path) -> None:

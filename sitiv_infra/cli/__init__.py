@@ -6,26 +6,28 @@ import os
 import sys
 import threading
 from importlib.resources import files
+from io import TextIOWrapper
+from types import TracebackType
 from typing import cast
 
 import typer
 
 from sitiv_infra.cli import audit, estate, evidence
+from sitiv_infra.cli.commands import group, register
 from sitiv_infra.errors import InvalidInput, SitivError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Declare an estate, observe it, judge the difference, remember, report.",
-)
-app.command()(audit.audit)
-app.command("observe")(audit.observe_command)
-app.command()(audit.report)
-app.command()(evidence.diff)
-app.command()(evidence.verify)
-app.command("checks")(evidence.checks_command)
+app = group("""Declare an estate, observe it, judge the difference, remember, report.
+
+Examples:
+  sitiv estate validate
+  sitiv audit --write audit.html
+""")
+register(app)(audit.audit)
+register(app, "observe")(audit.observe_command)
+register(app)(audit.report)
+register(app)(evidence.diff)
+register(app)(evidence.verify)
+register(app, "checks")(evidence.checks_command)
 app.add_typer(estate.app, name="estate")
 app.add_typer(evidence.history, name="history")
 
@@ -33,10 +35,14 @@ INVALID = 3
 NOT_OBSERVED = 2
 INTERRUPTED = 130
 # Typer exports one kind of usage error; the others share its base.
-USAGE_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[1])
+USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+# What a path on the command line can be wrong by, as the system says it.
+WRONG_PATH = (
+    FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError,
+)  # fmt: skip
 
 
-@app.command("collections-path")
+@register(app, "collections-path")
 def collections_path() -> int:
     """Print the folder that holds the Ansible collection.
 
@@ -52,7 +58,11 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = app(arguments, standalone_mode=False)
     except USAGE_ERROR as error:
-        _complain(f"{error}\nsee: sitiv --help")
+        told = error.format_message().replace("Value error, ", "")
+        if told.startswith("Usage:"):  # a group without its command: what it has is no error
+            print(told, file=sys.stderr)
+        else:
+            _complain(f"{told}\nsee: sitiv --help")
         return INVALID
     except InvalidInput as error:
         # With places, the lines stand bare: that is the form that editors jump to.
@@ -67,10 +77,11 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _complain(f"{place}{error.strerror or error}")
-        return NOT_OBSERVED
+        return INVALID if isinstance(error, WRONG_PATH) else NOT_OBSERVED
     except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer may have caught it, and gives the code
         _complain("stopped; the parts that were read are kept, and the next run goes on with them")
-        return INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
@@ -79,11 +90,26 @@ def _complain(text: str) -> None:
         print(f"sitiv: {line}", file=sys.stderr)
 
 
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say that this is a bug; Python's own exit code, 1, would say that an audit was made."""
+    sys.__excepthook__(kind, error, trace)
+    _complain("that is a bug: please report the lines above; nothing can be said of the estate")
+    sys.stderr.flush()
+    os._exit(NOT_OBSERVED)
+
+
 def main() -> None:
     """Entry point of the ``sitiv`` command."""
+    sys.excepthook = _crashed
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows the rest
     code = run()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        os._exit(code)  # nobody reads on, and Python would complain of it at its end
     if threading.active_count() > 1:
         # A source that never answers still holds its thread; it was given up, so do not wait.
         os._exit(code)

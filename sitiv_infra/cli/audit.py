@@ -17,8 +17,9 @@ from sitiv_infra.cli.progress import showing
 from sitiv_infra.collectors import COLLECTORS
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate, Severity, load
+from sitiv_infra.evidence import check_key
 from sitiv_infra.messages import Language
-from sitiv_infra.observe import Observing, Settings, check_secrets, observe, selected
+from sitiv_infra.observe import Observing, Settings, check_settings, observe, selected
 from sitiv_infra.report import FORMATS, Format, terminal
 from sitiv_infra.report.audit import Audit, exit_code
 from sitiv_infra.runs import open_run
@@ -92,6 +93,8 @@ def audit(
     writers = _writers(write, format_name)
     language = o.language(lang)
     wanted = o.selection(member, site, domain, only, severity)
+    if sign_key is not None:
+        check_key(sign_key)
     if source:
         rules = o.rules(estate, waivers, checks, wanted)
         told = auditing.replay(
@@ -104,7 +107,7 @@ def audit(
             names = wanted.sources(declared, wanted.checks(rules.checks)) if wanted else None
             return _dry_run(declared, None, names)
         settings = Settings(secrets, ca_file, known_hosts)
-        check_secrets(settings)
+        check_settings(settings)
         with showing(len(declared.sources), quiet=quiet) as progress:
             how = Observing(settings, executor, progress)
             told = auditing.live(runs, declared, rules, how, key=sign_key, keep=record)
@@ -119,6 +122,7 @@ def _writers(files: Sequence[Path] | None, printed: str) -> list[tuple[Path, For
     for file in files or ():
         if file.suffix not in by_ending:
             raise InvalidInput(f"--write {file}: the ending is one of {' '.join(by_ending)}")
+        o.must_be_writable("--write", file)
     return [(file, by_ending[file.suffix]) for file in files or ()]
 
 
@@ -132,15 +136,15 @@ def _tell(
     quiet: bool,
 ) -> int:
     language = Language(language.code, told.estate.operator.timezone)
-    for file, form in writers:
-        write_file(file, form.encode(told, language))
     code = exit_code(told.findings, fail_on)
     if not (quiet and code == 0):
         if printed.name == "text":
             terminal.show(told, language, Console())
         else:
             sys.stdout.buffer.write(printed.encode(told, language))
-        for file, _ in writers:
+    for file, form in writers:
+        write_file(file, form.encode(told, language))
+        if not (quiet and code == 0):
             print(file, file=sys.stderr)
     return code
 

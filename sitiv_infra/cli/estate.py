@@ -12,18 +12,24 @@ from rich.console import Console
 from rich.table import Table
 
 from sitiv_infra.cli import options as o
+from sitiv_infra.cli.commands import group, register
 from sitiv_infra.estate import load
 from sitiv_infra.estate.schema import schemas
 from sitiv_infra.estate.show import kinds, rows
 from sitiv_infra.waivers import Waiver
 
-app = typer.Typer(no_args_is_help=True, help="What is declared: validate it, show it.")
+app = group("""What is declared: validate it, show it.
+
+Examples:
+  sitiv estate validate
+  sitiv estate show machines
+""")
 Folder = Annotated[
     Path, typer.Argument(envvar="SITIV_ESTATE", help="Folder of the estate's YAML files.")
 ]
 
 
-@app.command()
+@register(app)
 def validate(folder: Folder = o.ESTATE) -> int:
     """List every mistake of an estate as file:line:column; exit code 3 when there is one.
 
@@ -37,7 +43,7 @@ def validate(folder: Folder = o.ESTATE) -> int:
     return 0
 
 
-@app.command()
+@register(app)
 def show(
     kind: Annotated[str, typer.Argument(help="machines, flows, services, uses, …")],
     estate: o.EstateFolder = o.ESTATE,
@@ -64,7 +70,7 @@ def show(
     return 0
 
 
-@app.command()
+@register(app)
 def schema(
     folder: Annotated[Path, typer.Argument(help="Where to write the JSON Schemas.")],
 ) -> int:

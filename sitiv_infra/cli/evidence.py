@@ -10,13 +10,20 @@ from rich.console import Console
 from rich.table import Table
 
 from sitiv_infra.auditing import differences
+from sitiv_infra.checking import Check
 from sitiv_infra.cli import options as o
+from sitiv_infra.cli.commands import group, register
+from sitiv_infra.errors import InvalidInput, RunError
 from sitiv_infra.frameworks import title_of
 from sitiv_infra.ledger import rebuild
-from sitiv_infra.runs import all_runs, open_run
+from sitiv_infra.runs import UNFINISHED, open_run, run_folders
 from sitiv_infra.verifying import prove
 
-history = typer.Typer(no_args_is_help=True, help="The index of the runs.")
+history = group("""The index of the runs.
+
+Example:
+  sitiv history rebuild
+""")
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a recorded run.")]
 
 
@@ -27,9 +34,10 @@ def diff(before: RunFolder, after: RunFolder, checks: o.ChecksFolders = None) ->
       sitiv diff runs/2026-11-20T0200Z runs/2026-11-21T0200Z
     """
     names = {alias: c.id for c in o.all_checks(checks) for alias in c.aliases}
-    found = differences(open_run(before).verdicts(), open_run(after).verdicts(), names)
+    first, second = open_run(before), open_run(after)
+    found = differences(first.verdicts(), second.verdicts(), names)
     table = Table(box=None, pad_edge=False)
-    for heading in ("check", "subject", before.name, after.name):
+    for heading in ("check", "subject", first.folder.name, second.folder.name):
         table.add_column(heading, overflow="fold")
     for row in found:
         table.add_row(*row)
@@ -52,29 +60,45 @@ def verify(
 ) -> int:
     """Prove runs: hashes, chain, signature, and the same verdicts when judged again.
 
-    Exit code 1 when a run is not what it was.
+    Exit code: 0 each is what it was; 1 one is not; 3 there is none, or wrong input.
 
     Examples:
       sitiv verify
-      sitiv verify runs/2026-11-21T0200Z --allowed-signers /etc/sitiv/allowed_signers
+      sitiv verify runs/2026-11-21T0200Z --allowed-signers signers
     """
-    chosen = [open_run(path) for path in runs] if runs else all_runs(root)
+    folders = runs or run_folders(root)
+    if not folders and (root / UNFINISHED).exists():
+        print(f"{root}: no run here yet; one is being made, or was stopped")
+        return 0
+    if not folders:
+        raise InvalidInput(f"--runs {root}: no runs here, so nothing is proved")
+    for folder in folders:
+        if not folder.is_dir():
+            raise InvalidInput(f"{folder}: no such run")
+    if allowed_signers is not None and not allowed_signers.is_file():
+        raise InvalidInput(f"--allowed-signers {allowed_signers}: no such file")
     rules = o.all_checks(checks)
-    bad = False
-    for run in chosen:
+    good = [_verify_one(folder, rules, allowed_signers) for folder in folders]
+    return 0 if all(good) else 1
+
+
+def _verify_one(folder: Path, rules: list[Check], allowed_signers: Path | None) -> bool:
+    """Prove one run and say what was found; a run whose manifest is damaged is one more finding."""
+    try:
+        run = open_run(folder)
         proof = prove(run, rules, allowed_signers)
-        bad = bad or bool(proof.wrong)
-        signed = "signed" if proof.signed else "not signed"
-        verdict = "NOT what it was" if proof.wrong else "unchanged"
-        print(f"{run.name}: {verdict}; {proof.files} files, {proof.verdicts} verdicts, {signed}")
-        for line in (*proof.wrong, *proof.notes):
-            print(f"  {line}")
-    if not chosen:
-        print(f"{root}: no runs here")
-    return 1 if bad else 0
+    except RunError as error:
+        print(f"{folder.name}: NOT what it was\n  {error}")
+        return False
+    signed = "signed" if proof.signed else "not signed"
+    verdict = "NOT what it was" if proof.wrong else "unchanged"
+    print(f"{run.folder.name}: {verdict}; {proof.files} files, {proof.verdicts} verdicts, {signed}")
+    for line in (*proof.wrong, *proof.notes):
+        print(f"  {line}")
+    return not proof.wrong
 
 
-@history.command("rebuild")
+@register(history, "rebuild")
 def rebuild_command(root: o.Runs = o.RUNS, checks: o.ChecksFolders = None) -> int:
     """Make the index again from the runs.
 
@@ -82,6 +106,7 @@ def rebuild_command(root: o.Runs = o.RUNS, checks: o.ChecksFolders = None) -> in
       sitiv history rebuild
     """
     names = {alias: c.id for c in o.all_checks(checks) for alias in c.aliases}
+    run_folders(root)
     print(f"{rebuild(root, names)} runs in the index")
     return 0
 

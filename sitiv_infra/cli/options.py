@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -112,6 +113,18 @@ def selection(
     return Selection(
         tuple(members or ()), tuple(sites or ()), tuple(domains or ()), tuple(only or ()), severity
     )
+
+
+def must_be_writable(option: str, file: Path) -> None:
+    """Try the place of a file before a long run; InvalidInput says what is wrong with it."""
+    if file.is_dir():
+        raise InvalidInput(f"{option} {file}: is a folder")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise InvalidInput(f"{option} {file}: can't be written: {error.strerror}") from None
 
 
 def all_checks(folders: list[Path] | None) -> list[Check]:

@@ -20,7 +20,9 @@ def showing(total: int, *, quiet: bool) -> Iterator[Told]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    bar = Progress(*columns, console=console, transient=True, disable=quiet)
+    bar = Progress(
+        *columns, console=console, transient=True, disable=quiet or not console.is_terminal
+    )
     running: list[str] = []
     with bar:
         task = bar.add_task("observe", total=total)
