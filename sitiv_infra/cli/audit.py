@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from sitiv_infra import auditing
 from sitiv_infra.cli import options as o
 from sitiv_infra.cli.progress import showing
+from sitiv_infra.cli.tables import show
 from sitiv_infra.collectors import COLLECTORS
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate, Severity, load
@@ -150,19 +150,13 @@ def _tell(
 
 
 def _dry_run(estate: Estate, zone: str | None, names: Sequence[str] | None) -> int:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("source", "reads", "where", "account", "credential", "from zone"):
-        table.add_column(heading, overflow="fold")
-    for source in selected(estate, zone, names):
-        table.add_row(
-            source.source,
-            COLLECTORS[source.family].reads,
-            source.where,
-            source.account or "-",
-            source.credential or "-",
-            source.observed_from,
-        )
-    Console().print(table)
+    headings = ("source", "where", "account", "credential", "from zone", "reads")
+    rows = [
+        (s.source, s.where, s.account or "-", s.credential or "-", s.observed_from,
+         COLLECTORS[s.family].reads)
+        for s in selected(estate, zone, names)
+    ]  # fmt: skip
+    show(headings, rows)
     return 0
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sitiv_infra.cli import options as o
 from sitiv_infra.cli.commands import group, register
+from sitiv_infra.cli.tables import show as show_table
 from sitiv_infra.estate import load
 from sitiv_infra.estate.schema import schemas
 from sitiv_infra.estate.show import kinds, rows
@@ -61,12 +60,7 @@ def show(
         writer.writerow(headers)
         writer.writerows(lines)
         return 0
-    table = Table(box=None, pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for line in lines:
-        table.add_row(*line)
-    Console().print(table)
+    show_table(headers, lines, whole=1, narrow=6)
     return 0
 
 

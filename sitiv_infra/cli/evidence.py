@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sitiv_infra.auditing import differences
 from sitiv_infra.checking import Check
 from sitiv_infra.cli import options as o
 from sitiv_infra.cli.commands import group, register
+from sitiv_infra.cli.tables import show
 from sitiv_infra.errors import InvalidInput, RunError
-from sitiv_infra.frameworks import title_of
 from sitiv_infra.ledger import rebuild
 from sitiv_infra.runs import UNFINISHED, open_run, run_folders
 from sitiv_infra.verifying import prove
@@ -36,13 +34,8 @@ def diff(before: RunFolder, after: RunFolder, checks: o.ChecksFolders = None) ->
     names = {alias: c.id for c in o.all_checks(checks) for alias in c.aliases}
     first, second = open_run(before), open_run(after)
     found = differences(first.verdicts(), second.verdicts(), names)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("check", "subject", first.folder.name, second.folder.name):
-        table.add_column(heading, overflow="fold")
-    for row in found:
-        table.add_row(*row)
     if found:
-        Console().print(table)
+        show(("check", "subject", first.folder.name, second.folder.name), found)
     print(f"{len(found)} differences")
     return 1 if found else 0
 
@@ -118,14 +111,10 @@ def checks_command(folders: o.ChecksFolders = None, lang: o.Lang = o.DEFAULT_LAN
       sitiv checks --lang en
     """
     language = o.language(lang)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("check", "severity", "needs", "title", "proves"):
-        table.add_column(heading, overflow="fold")
-    for item in o.all_checks(folders):
-        points = [p if title_of(p) else f"{p} (?)" for p in item.proves]
-        title = language.text(item.title)
-        table.add_row(
-            item.id, item.severity.value, " ".join(item.needs) or "-", title, " ".join(points)
-        )
-    Console().print(table)
+    rows = [
+        (item.id, item.severity.value, language.text(item.title), " ".join(item.needs) or "-",
+         " ".join(item.proves))
+        for item in o.all_checks(folders)
+    ]  # fmt: skip
+    show(("check", "severity", "title", "needs", "proves"), rows, whole=2, narrow=3)
     return 0

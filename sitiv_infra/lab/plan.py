@@ -49,13 +49,14 @@ class Copy:
 class PublicPort:
     """A port on a public address; ``valid`` is its certificate's time to its end, None for no TLS.
 
-    A port without trust shows a certificate of an authority that nobody knows.
+    ``age`` is the time since its certificate's start. A port without trust shows a certificate of an authority that nobody knows.
     """
 
     host: str
     address: str
     port: int
     valid: timedelta | None = timedelta(days=90)
+    age: timedelta = timedelta(days=1)
     trusted: bool = True
 
 

@@ -169,7 +169,7 @@ def _host(port: PublicPort, stranger: Authority, known: Authority) -> Host:
     files = None
     if port.valid is not None:
         issuer = known if port.trusted else stranger
-        files = issuer.issue(port.host, valid=port.valid)
+        files = issuer.issue(port.host, valid=port.valid, age=port.age)
     return Host(port.host, port.address, port.port, files)
 
 
