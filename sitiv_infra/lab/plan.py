@@ -49,7 +49,8 @@ class Copy:
 class PublicPort:
     """A port on a public address; ``valid`` is its certificate's time to its end, None for no TLS.
 
-    ``age`` is the time since its certificate's start. A port without trust shows a certificate of an authority that nobody knows.
+    ``age`` is the time since its certificate's start. A port without trust shows a certificate of
+    an authority that nobody knows.
     """
 
     host: str
