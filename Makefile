@@ -6,7 +6,7 @@ OUT := out/demo
 SITIV_CACHE ?= $(HOME)/.cache
 export SITIV_CACHE
 
-.PHONY: help demo demo-snapshot test check servers bench messages format clean
+.PHONY: help demo demo-snapshot lab test check servers bench messages format clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -33,6 +33,10 @@ demo: $(VENV)/.installed ## audit the example estate from a recording; needs no 
 
 demo-snapshot: servers $(VENV)/.developing ## record the demo again from real servers (root)
 	@$(BIN)/python -m sitiv_infra.lab.recording sitiv_infra/demo
+
+lab: servers $(VENV)/.installed ## two datacenters on one machine, from inventory/lab (root)
+	@$(BIN)/sitiv lab up
+	@echo "apply: $(BIN)/ansible-playbook -i inventory/lab playbooks/site.yml"
 
 servers: ## install the servers that tests run against, when root
 	@.ci/servers

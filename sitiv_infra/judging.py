@@ -123,7 +123,9 @@ class _Scopes:
         path = subject.path
         known = self._known.get(path)
         if known is None:
-            sites = self._estate.sites_of(place if place is not None else thing)
+            # A place may stand on no site, as a playbook's run.
+            sites = self._estate.sites_of(place) if place is not None else ()
+            sites = sites or self._estate.sites_of(thing)
             known = self._known[path] = (self._estate.members_of(thing), sites)
         return known
 

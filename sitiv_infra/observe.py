@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -18,6 +17,7 @@ from sitiv_infra.collectors import COLLECTORS
 from sitiv_infra.collectors.base import Session
 from sitiv_infra.errors import InvalidInput, NotObserved, RunError
 from sitiv_infra.estate import Estate, Source
+from sitiv_infra.executing import Executing, executing
 from sitiv_infra.secrets import Secrets
 from sitiv_infra.snapshot import (
     Gap,
@@ -39,19 +39,17 @@ LONGEST_CAUSE = 600
 
 @dataclass(frozen=True)
 class Settings:
-    """How sources are reached: paths only, so that no secret travels to another machine."""
+    """How sources are reached: paths only, so that no secret travels to another machine.
+
+    ssh_config -- OpenSSH's, for the way to hosts, such as ProxyJump. drift -- folder of what runs
+    of playbooks in check mode left.
+    """
 
     secrets_file: Path | None = None
     ca_file: Path | None = None
     known_hosts: Path | None = None
-
-
-@dataclass(frozen=True)
-class Executing:
-    """Where jobs run, and how many at once."""
-
-    executor: Executor
-    at_once: int
+    ssh_config: Path | None = None
+    drift: Path | None = None
 
 
 Result = Observation | Gap
@@ -98,6 +96,8 @@ def check_settings(settings: Settings) -> None:
             raise InvalidInput(f"{settings.ca_file}: no certificates (PEM): {error}") from None
     if settings.known_hosts is not None and not settings.known_hosts.is_file():
         raise InvalidInput(f"{settings.known_hosts}: no such file of SSH host keys")
+    if settings.ssh_config is not None and not settings.ssh_config.is_file():
+        raise InvalidInput(f"{settings.ssh_config}: no such SSH configuration")
 
 
 def read_source(source: Source, estate: Estate, settings: Settings) -> Result:
@@ -107,7 +107,10 @@ def read_source(source: Source, estate: Estate, settings: Settings) -> Result:
     except InvalidInput as error:  # on another machine the file may not be as here
         return _gap(source, str(error))
     timeout = min(OPERATION_SECONDS, source.timeout.total_seconds())
-    session = Session(estate, secrets, timeout, settings.ca_file, settings.known_hosts)
+    session = Session(
+        estate, secrets, timeout, settings.ca_file, settings.known_hosts, settings.ssh_config,
+        settings.drift,
+    )  # fmt: skip
     try:
         facts = COLLECTORS[source.family](source, session)
     except NotObserved as error:
@@ -122,41 +125,6 @@ def read_source(source: Source, estate: Estate, settings: Settings) -> Result:
 def _gap(source: Source, cause: str) -> Gap:
     text = " ".join(cause.split())[:LONGEST_CAUSE]
     return Gap(source=source.source, cause=text, at=datetime.now(UTC))
-
-
-@contextmanager
-def executing(spec: str) -> Iterator[Executing]:
-    """Open ``threads:N`` or ``dask:ADDRESS``; InvalidInput for anything else."""
-    kind, _, rest = spec.partition(":")
-    if kind == "threads" and rest.isdecimal() and int(rest) > 0:
-        # More threads than run at once: one that hangs past its time must not keep its place.
-        executor = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="source")
-        try:
-            yield Executing(executor, int(rest))
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-    elif kind == "dask" and rest:
-        with _dask(rest) as found:
-            yield found
-    else:
-        raise InvalidInput(f"--executor is threads:N or dask:ADDRESS, not '{spec}'")
-
-
-@contextmanager
-def _dask(address: str) -> Iterator[Executing]:
-    try:
-        from distributed import Client  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise InvalidInput("dask is an extra: pip install 'sitiv-infra[dask]'") from None
-    # distributed is typed only in part.
-    try:
-        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"no dask scheduler at {address}: {error}") from None
-    with client:
-        workers = sum(client.nthreads().values())  # type: ignore[no-untyped-call]
-        executor = client.get_executor(pure=False)  # type: ignore[no-untyped-call]
-        yield Executing(executor, max(1, workers))
 
 
 @dataclass

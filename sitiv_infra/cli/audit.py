@@ -70,6 +70,8 @@ def audit(
     secrets: o.SecretsFile = None,
     ca_file: o.CaFile = None,
     known_hosts: o.KnownHosts = None,
+    ssh_config: o.SshConfig = None,
+    drift: o.DriftFolder = None,
     executor: o.Executor = "threads:16",
     dry_run: DryRun = False,
     fail_on: FailOn = Severity.INFO,
@@ -106,7 +108,7 @@ def audit(
         if dry_run:
             names = wanted.sources(declared, wanted.checks(rules.checks)) if wanted else None
             return _dry_run(declared, None, names)
-        settings = Settings(secrets, ca_file, known_hosts)
+        settings = Settings(secrets, ca_file, known_hosts, ssh_config, drift)
         check_settings(settings)
         with showing(len(declared.sources), quiet=quiet) as progress:
             how = Observing(settings, executor, progress)
@@ -169,6 +171,8 @@ def observe_command(
     secrets: o.SecretsFile = None,
     ca_file: o.CaFile = None,
     known_hosts: o.KnownHosts = None,
+    ssh_config: o.SshConfig = None,
+    drift: o.DriftFolder = None,
     executor: o.Executor = "threads:16",
     dry_run: DryRun = False,
     quiet: o.Quiet = False,
@@ -186,7 +190,7 @@ def observe_command(
     sources = selected(declared, zone)
     if dry_run:
         return _dry_run(declared, zone, None)
-    settings = Settings(secrets, ca_file, known_hosts)
+    settings = Settings(secrets, ca_file, known_hosts, ssh_config, drift)
     with showing(len(sources), quiet=quiet) as progress:
         gaps = observe(out, declared, Observing(settings, executor, progress), zone=zone)
     if not quiet:

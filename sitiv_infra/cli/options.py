@@ -83,7 +83,25 @@ KnownHosts = Annotated[
     typer.Option(
         "--known-hosts",
         envvar="SITIV_KNOWN_HOSTS",
-        help="SSH host keys of the firewalls.",
+        help="SSH host keys of firewalls and hosts.",
+        rich_help_panel=READ,
+    ),
+]
+SshConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--ssh-config",
+        envvar="SITIV_SSH_CONFIG",
+        help="OpenSSH configuration of the way to hosts (ProxyJump, ports); none is read else.",
+        rich_help_panel=READ,
+    ),
+]
+DriftFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--drift",
+        envvar="SITIV_DRIFT",
+        help="Folder that playbooks' runs in check mode leave their drift in.",
         rich_help_panel=READ,
     ),
 ]

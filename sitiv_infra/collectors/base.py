@@ -18,7 +18,8 @@ class Session:
     """What a collector may use to read one source.
 
     timeout -- seconds for one operation: a connection, an answer. ca_file -- trust anchors beside
-    the system's. known_hosts -- SSH host keys. Secrets are asked for by name and never stored.
+    the system's. known_hosts -- SSH host keys. ssh_config -- OpenSSH's configuration. drift --
+    folder of what runs in check mode left. Secrets are asked for by name and never stored.
     """
 
     estate: Estate
@@ -26,6 +27,8 @@ class Session:
     timeout: float
     ca_file: Path | None = None
     known_hosts: Path | None = None
+    ssh_config: Path | None = None
+    drift: Path | None = None
 
     def secret(self, name: str | None) -> str:
         """Give a secret by name; NotObserved says where it was looked for."""

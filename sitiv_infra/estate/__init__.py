@@ -3,15 +3,26 @@
 from sitiv_infra.estate.base import Declared, Owned, Source
 from sitiv_infra.estate.loader import load
 from sitiv_infra.estate.model import Estate
-from sitiv_infra.estate.network import Exposure, Firewall, Flow, Vantage, Vlan, Zone
+from sitiv_infra.estate.network import (
+    Exposure,
+    Firewall,
+    Flow,
+    Vantage,
+    VirtualAddress,
+    Vlan,
+    Zone,
+)
 from sitiv_infra.estate.organisation import Member, Operator, Service, Severity, Site, Use
 from sitiv_infra.estate.systems import (
     Backup,
     Bucket,
     Cluster,
     Directory,
+    Drift,
+    Hosts,
     Machine,
     ObjectStore,
+    ReadHost,
     Vcenter,
 )
 
@@ -21,15 +32,18 @@ __all__ = [
     "Cluster",
     "Declared",
     "Directory",
+    "Drift",
     "Estate",
     "Exposure",
     "Firewall",
     "Flow",
+    "Hosts",
     "Machine",
     "Member",
     "ObjectStore",
     "Operator",
     "Owned",
+    "ReadHost",
     "Service",
     "Severity",
     "Site",
@@ -37,6 +51,7 @@ __all__ = [
     "Use",
     "Vantage",
     "Vcenter",
+    "VirtualAddress",
     "Vlan",
     "Zone",
     "load",

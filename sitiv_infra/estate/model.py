@@ -11,15 +11,26 @@ from types import MappingProxyType
 from pydantic import ConfigDict
 
 from sitiv_infra.estate.base import SHARED, Declared, Name, Part, Source
-from sitiv_infra.estate.network import Exposure, Firewall, Flow, Vantage, Vlan, Zone
+from sitiv_infra.estate.network import (
+    Exposure,
+    Firewall,
+    Flow,
+    Vantage,
+    VirtualAddress,
+    Vlan,
+    Zone,
+)
 from sitiv_infra.estate.organisation import Attestation, Member, Operator, Service, Site, Use
 from sitiv_infra.estate.systems import (
     Backup,
     Bucket,
     Cluster,
     Directory,
+    Drift,
+    Hosts,
     Machine,
     ObjectStore,
+    ReadHost,
     Vcenter,
 )
 
@@ -37,6 +48,7 @@ class Estate(Part):
     vlans: dict[Name, Vlan] = {}
     flows: dict[Name, Flow] = {}
     firewalls: dict[Name, Firewall] = {}
+    virtual_addresses: dict[Name, VirtualAddress] = {}
     services: dict[Name, Service] = {}
     machines: dict[Name, Machine] = {}
     clusters: dict[Name, Cluster] = {}
@@ -47,6 +59,8 @@ class Estate(Part):
     directories: dict[Name, Directory] = {}
     exposures: dict[Name, Exposure] = {}
     vantages: dict[Name, Vantage] = {}
+    hosts: dict[Name, Hosts] = {}
+    drifts: dict[Name, Drift] = {}
     attestations: dict[Name, Attestation] = {}
 
     @cached_property
@@ -64,8 +78,22 @@ class Estate(Part):
             self.vcenters,
             self.firewalls,
             self.vantages,
+            self.read_hosts,
+            self.drifts,
         )
         return MappingProxyType({s.source: s for group in groups for s in group.values()})
+
+    @cached_property
+    def read_hosts(self) -> Mapping[str, ReadHost]:
+        """Every machine that is read over SSH, by its name; one without name or address is not."""
+        found: dict[str, ReadHost] = {}
+        domain = self.operator.domain
+        for machine in self.machines.values():
+            hosts = next((h for h in self.hosts.values() if h.takes(machine)), None)
+            host = f"{machine.name}.{domain}" if domain else machine.primary_address
+            if hosts is not None and host is not None:
+                found[machine.name] = hosts.source(machine, host)
+        return MappingProxyType(found)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -97,6 +125,9 @@ class Estate(Part):
             vcenter = self.clusters[thing.cluster].vcenter
         elif isinstance(thing, Cluster):
             vcenter = thing.vcenter
+        if family == ReadHost.family and isinstance(thing, Machine):
+            read = self.read_hosts.get(thing.name)
+            return read.source if read else None
         if family == Vcenter.family and vcenter is not None:
             return self.vcenters[vcenter].source
         if family == Vantage.family and isinstance(thing, Exposure):

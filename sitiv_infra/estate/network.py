@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
@@ -48,13 +49,35 @@ class Zone(Declared):
 
 
 class Vlan(Owned):
-    """A VLAN, its subnets, and the sites it stands on; ``vid`` is the 802.1Q id."""
+    """A VLAN, its subnets, and the sites it stands on; ``vid`` is the 802.1Q id.
+
+    The first site is its home. ``transit`` marks the one VLAN that joins the firewalls of all
+    sites: routes between sites go over it.
+    """
 
     kind: ClassVar[str] = "vlan"
     vid: Annotated[int, Field(ge=2, le=4094)]
     zone: Name
     sites: Annotated[tuple[Name, ...], Field(min_length=1)]
     subnets: tuple[Network, ...] = ()
+    transit: bool = False
+
+    @property
+    def device(self) -> str:
+        """Name of the network device of a machine's leg in this VLAN."""
+        return f"vlan{self.vid}"
+
+    @property
+    def gateways(self) -> tuple[IPv4Interface | IPv6Interface, ...]:
+        """First address of each subnet, with its prefix length: what the firewalls hold."""
+        wide = (net for net in self.subnets if net.num_addresses > 1)
+        return tuple(ip_interface(f"{net[1]}/{net.prefixlen}") for net in wide)
+
+    @property
+    def carriers(self) -> tuple[IPv4Interface | IPv6Interface, ...]:
+        """Last usable address of each subnet: the carrier's router in a VLAN of the internet."""
+        wide = (net for net in self.subnets if net.num_addresses > 1)
+        return tuple(ip_interface(f"{net[-2]}/{net.prefixlen}") for net in wide)
 
 
 class Flow(Declared):
@@ -75,6 +98,20 @@ class Interface(Part):
 
     vlan: Name
     addresses: tuple[Address, ...] = ()
+
+
+class VirtualAddress(Declared):
+    """Addresses that one of several machines holds by VRRP, in their order of preference.
+
+    ``publishes`` are public addresses: the site's firewalls translate them to this one.
+    """
+
+    kind: ClassVar[str] = "virtual-address"
+    site: Name
+    vlan: Name
+    addresses: Annotated[tuple[Address, ...], Field(min_length=1)]
+    machines: Annotated[tuple[Name, ...], Field(min_length=1)]
+    publishes: tuple[Address, ...] = ()
 
 
 class Firewall(Source):
@@ -101,7 +138,10 @@ class Protocol(StrEnum):
 
 
 class Exposure(Owned):
-    """A port that the internet may reach, and who decided it."""
+    """A port that the internet may reach, and who decided it.
+
+    ``backend`` is the port on which the service's machines answer the reverse proxies.
+    """
 
     kind: ClassVar[str] = "exposure"
     address: Address
@@ -110,6 +150,7 @@ class Exposure(Owned):
     host: Host
     service: Name
     tls: bool = True
+    backend: Port = 8080
     reason: Text
     approved_by: Text
     until: Day | None = None

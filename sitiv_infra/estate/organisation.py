@@ -66,18 +66,25 @@ class Thresholds(Part):
     """Promises that hold for the whole estate and that checks judge by.
 
     clock_skew -- how far two clocks may differ; the default is Kerberos's (RFC 4120, 5 minutes).
+    update_list -- how old a host's list of security updates may be; the default is how long the
+    lists of Debian's security archive say that they hold.
     """
 
     certificate_remaining: Duration
     krbtgt_age: Duration
     clock_skew: Duration = timedelta(minutes=5)
+    update_list: Duration = timedelta(days=7)
 
 
 class Operator(Declared):
-    """The organisation that hosts; ``delays`` and ``thresholds`` are its own promises."""
+    """The organisation that hosts; ``delays`` and ``thresholds`` are its own promises.
+
+    A machine's DNS name is its own, a dot and ``domain``.
+    """
 
     kind: ClassVar[str] = "operator"
     title: Text
+    domain: Host | None = None
     timezone: Annotated[str, AfterValidator(_known_timezone)]
     delays: Delays
     thresholds: Thresholds

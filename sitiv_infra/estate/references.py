@@ -29,7 +29,10 @@ def _missing(location: Location, name: str, collection: str) -> Complaint:
     return Complaint(location, unknown(name, (), collection), (collection, name))
 
 
-SOURCES = ("firewalls", "vcenters", "object_stores", "backups", "directories", "vantages")
+SOURCES = (
+    "firewalls", "vcenters", "object_stores", "backups", "directories", "vantages", "hosts",
+    "drifts",
+)  # fmt: skip
 
 # collection, field, collection that the field names; a list field names several.
 NAMES = (
@@ -39,6 +42,9 @@ NAMES = (
     ("flows", "source", "zones"),
     ("flows", "destination", "zones"),
     ("firewalls", "site", "sites"),
+    ("virtual_addresses", "site", "sites"),
+    ("virtual_addresses", "vlan", "vlans"),
+    ("virtual_addresses", "machines", "machines"),
     ("services", "zone", "zones"),
     ("services", "sites", "sites"),
     ("services", "members", "members"),
@@ -58,6 +64,8 @@ NAMES = (
     ("directories", "member", "members"),
     ("exposures", "member", "members"),
     ("exposures", "service", "services"),
+    ("hosts", "sites", "sites"),
+    ("drifts", "member", "members"),
     *((source, "observed_from", "zones") for source in SOURCES),
 )
 
@@ -73,6 +81,8 @@ def complaints(estate: Estate) -> Iterator[Complaint]:
     yield from _vlan_ids(estate)
     yield from _subnets(estate)
     yield from _addresses(estate)
+    yield from _virtual(estate)
+    yield from _transit(estate)
     yield from _continuity(estate)
     yield from _clusters(estate)
     yield from _exposed(estate)
@@ -177,6 +187,29 @@ def _addresses(estate: Estate) -> Iterator[Complaint]:
                 other = used.setdefault(address, name)
                 if other != name:
                     yield Complaint(at, f"{address} is already an address of '{other}'")
+
+
+def _virtual(estate: Estate) -> Iterator[Complaint]:
+    """Refuse a virtual address outside its VLAN's subnets, and machines without a leg there."""
+    for name, virtual in estate.virtual_addresses.items():
+        vlan = estate.vlans.get(virtual.vlan)
+        if vlan is None:
+            continue  # said already
+        for j, address in enumerate(virtual.addresses):
+            if not any(address in net for net in vlan.subnets):
+                what = f"{address} is outside the subnets of VLAN '{vlan.name}'"
+                yield Complaint(("virtual_addresses", name, "addresses", j), what)
+        for i, machine in enumerate(estate.machines.get(m) for m in virtual.machines):
+            if machine is not None and vlan.name not in {leg.vlan for leg in machine.interfaces}:
+                what = f"'{machine.name}' has no interface in VLAN '{vlan.name}'"
+                yield Complaint(("virtual_addresses", name, "machines", i), what)
+
+
+def _transit(estate: Estate) -> Iterator[Complaint]:
+    first, *others = [n for n, vlan in estate.vlans.items() if vlan.transit] or [""]
+    for name in others:
+        what = f"'{first}' is the transit VLAN already; there is one"
+        yield Complaint(("vlans", name, "transit"), what)
 
 
 def _continuity(estate: Estate) -> Iterator[Complaint]:

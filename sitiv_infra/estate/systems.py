@@ -13,7 +13,10 @@ from sitiv_infra.estate.network import Interface
 
 
 class Machine(Owned):
-    """A server, virtual when it stands on a cluster."""
+    """A server, virtual when it stands on a cluster.
+
+    ``drives`` are the block devices that are data's alone, such as ``/dev/sdb``.
+    """
 
     kind: ClassVar[str] = "machine"
     site: Name
@@ -23,6 +26,7 @@ class Machine(Owned):
     interfaces: tuple[Interface, ...] = ()
     services: tuple[Name, ...] = ()
     connection: Literal["ssh", "none"] = "ssh"
+    drives: tuple[Annotated[str, Field(pattern=r"^/dev/[a-z0-9/-]+$")], ...] = ()
 
     @property
     def primary_address(self) -> str | None:
@@ -31,13 +35,18 @@ class Machine(Owned):
 
 
 class Cluster(Declared):
-    """Hypervisors that share work, on one site."""
+    """Hypervisors that share work, on one site.
+
+    ha -- machines of a host that fails are started on others. drs -- load is balanced among hosts.
+    """
 
     kind: ClassVar[str] = "cluster"
     site: Name
     vcenter: Name
     title: str | None = None
     vsan: bool = True
+    ha: bool = True
+    drs: bool = True
     hosts: tuple[Host, ...] = ()
 
 
@@ -141,3 +150,71 @@ class Directory(Source):
     def where(self) -> str:
         """Servers that are read."""
         return ", ".join(f"ldaps://{server}:{self.port}" for server in self.servers)
+
+
+class Hosts(Declared):
+    """Managed machines that are read over SSH, by an account whose only command prints facts.
+
+    Taken in are machines whose system begins with one of ``systems``, on one of ``sites`` and of
+    one of ``roles`` where those are given. Of several entries, the first that fits counts.
+    """
+
+    kind: ClassVar[str] = "hosts"
+    systems: Annotated[tuple[Name, ...], Field(min_length=1)] = ("debian",)
+    sites: tuple[Name, ...] = ()
+    roles: tuple[Name, ...] = ()
+    account: Text
+    credential: Name
+    observed_from: Name
+    port: Port = 22
+    timeout: Duration = timedelta(seconds=60)
+
+    def takes(self, machine: Machine) -> bool:
+        """Tell whether a machine is one of these."""
+        return (
+            machine.connection == "ssh"
+            and (machine.os or "").partition("-")[0] in self.systems
+            and (not self.sites or machine.site in self.sites)
+            and (not self.roles or machine.role in self.roles)
+        )
+
+    def source(self, machine: Machine, host: str) -> ReadHost:
+        """Give a machine as something to read, by its name or address."""
+        return ReadHost(
+            name=machine.name, member=machine.member, site=machine.site, host=host, port=self.port,
+            account=self.account, credential=self.credential, observed_from=self.observed_from,
+            timeout=self.timeout, connections=1,
+        )  # fmt: skip
+
+
+class ReadHost(Source):
+    """One machine that is read over SSH; it is not declared, but follows from ``hosts``."""
+
+    kind: ClassVar[str] = "host"
+    family: ClassVar[str] = "host"
+    site: Name
+    host: Host
+    port: Port = 22
+
+    @property
+    def where(self) -> str:
+        """Address that is read."""
+        return f"ssh://{self.host}:{self.port}"
+
+
+class Drift(Source):
+    """What a playbook's run in check mode would change, as the callback ``sitiv.infra.drift`` left.
+
+    The run leaves it in a folder on the machine that observes (``--drift``). It is to be no older
+    than ``max_age``.
+    """
+
+    kind: ClassVar[str] = "drift"
+    family: ClassVar[str] = "drift"
+    playbook: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml$")]
+    max_age: Duration
+
+    @property
+    def where(self) -> str:
+        """Playbook that was run."""
+        return self.playbook

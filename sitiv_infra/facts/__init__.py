@@ -6,8 +6,10 @@ from types import MappingProxyType
 from sitiv_infra.facts.backup import BackupFacts
 from sitiv_infra.facts.base import Fact, Facts, Unread
 from sitiv_infra.facts.directory import DirectoryFacts
+from sitiv_infra.facts.drift import DriftFacts
 from sitiv_infra.facts.exposure import ExposureFacts
 from sitiv_infra.facts.firewall import FirewallFacts
+from sitiv_infra.facts.host import HostFacts
 from sitiv_infra.facts.hypervisor import HypervisorFacts
 from sitiv_infra.facts.object_store import ObjectStoreFacts
 
@@ -17,8 +19,10 @@ FAMILIES: Mapping[str, type[Facts]] = MappingProxyType(
         for kind in (
             BackupFacts,
             DirectoryFacts,
+            DriftFacts,
             ExposureFacts,
             FirewallFacts,
+            HostFacts,
             HypervisorFacts,
             ObjectStoreFacts,
         )
@@ -29,10 +33,12 @@ __all__ = [
     "FAMILIES",
     "BackupFacts",
     "DirectoryFacts",
+    "DriftFacts",
     "ExposureFacts",
     "Fact",
     "Facts",
     "FirewallFacts",
+    "HostFacts",
     "HypervisorFacts",
     "ObjectStoreFacts",
     "Unread",

@@ -21,15 +21,26 @@ class Authority:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.ca_file = folder / "ca.pem"
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        key_file = folder / "ca.key"
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        if key_file.exists() and self.ca_file.exists():
+            known = serialization.load_pem_private_key(key_file.read_bytes(), None)
+            if isinstance(known, ec.EllipticCurvePrivateKey):
+                self._key = known
+                return
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        _store(key_file, self._key)
+        _write(self.ca_file, _pem(self._certify()))
+
+    def _certify(self) -> x509.Certificate:
+        """Sign the authority's own certificate, for ten years."""
         now = datetime.now(UTC)
         usage = x509.KeyUsage(
             digital_signature=True, key_cert_sign=True, crl_sign=True,
             content_commitment=False, key_encipherment=False, data_encipherment=False,
             key_agreement=False, encipher_only=False, decipher_only=False,
         )  # fmt: skip
-        self._certificate = (
+        return (
             x509.CertificateBuilder()
             .subject_name(self._name)
             .issuer_name(self._name)
@@ -44,7 +55,6 @@ class Authority:
             )
             .sign(self._key, hashes.SHA256())
         )
-        self.ca_file.write_bytes(_pem(self._certificate))
 
     def issue(
         self, *names: str, valid: timedelta = 90 * DAY, age: timedelta = DAY
@@ -76,16 +86,27 @@ class Authority:
         )
         stem = names[0].replace("*", "any").replace(":", "-")
         files = self.folder / f"{stem}.pem", self.folder / f"{stem}.key"
-        files[0].write_bytes(_pem(certificate) + self.ca_file.read_bytes())
-        files[1].touch(mode=0o600)
-        files[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
+        files[0].unlink(missing_ok=True)  # never beside another certificate's key
+        _store(files[1], key)
+        _write(files[0], _pem(certificate) + self.ca_file.read_bytes())
         return files
+
+
+def _store(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    text = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    _write(path, text, 0o600)
+
+
+def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file whole or not at all: what runs may be killed at any moment."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.touch(mode=mode)
+    fresh.write_bytes(content)
+    fresh.replace(path)
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

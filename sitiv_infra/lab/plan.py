@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
+from datetime import UTC, datetime, timedelta
 
-from sitiv_infra.estate import Backup, Bucket, Estate, Exposure, Firewall, Flow
+from sitiv_infra.estate import Backup, Bucket, Estate, Exposure
 from sitiv_infra.lab.vcsim import as_declared as clusters_as_declared
 from sitiv_infra.lab.vcsim_model import Cluster
+from sitiv_infra.wanted import forward_rules
 
 HOUR = timedelta(hours=1)
-NOT_PUBLIC = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-    "192.168.0.0/16", "224.0.0.0/3",
-)  # fmt: skip
 RULES = """
 table inet filter {{
   chain forward {{
@@ -80,6 +76,7 @@ class Plan:
 
 def as_declared(estate: Estate) -> Plan:
     """Plan servers that keep every promise of an estate."""
+    today = datetime.now(UTC).date()
     return Plan(
         clusters={name: clusters_as_declared(estate, name) for name in estate.vcenters},
         buckets={
@@ -88,7 +85,7 @@ def as_declared(estate: Estate) -> Plan:
         },
         copies={b.name: _copies(b) for b in estate.backups.values()},
         ports=[_port(e) for e in estate.exposures.values() if e.protocol == "tcp"],
-        rules={f.name: list(_rules(estate, f)) for f in estate.firewalls.values()},
+        rules={name: list(forward_rules(estate, today)) for name in estate.firewalls},
         directories={name: [] for name in estate.directories},
     )
 
@@ -112,43 +109,3 @@ def _copies(backup: Backup) -> list[Copy]:
 def _port(exposure: Exposure) -> PublicPort:
     valid = timedelta(days=90) if exposure.tls else None
     return PublicPort(exposure.host, str(exposure.address), exposure.port, valid)
-
-
-def _rules(estate: Estate, firewall: Firewall) -> Iterable[str]:
-    for flow in estate.flows.values():
-        for family in ("ip", "ip6"):
-            ends = [
-                _match(estate, firewall, zone, family, word)
-                for zone, word in ((flow.source, "saddr"), (flow.destination, "daddr"))
-            ]
-            if all(ends):
-                yield from _accepts(flow, " ".join(ends), family)
-
-
-def _match(estate: Estate, firewall: Firewall, zone: str, family: str, word: str) -> str:
-    """Give the match of a zone's addresses on a firewall's site, or nothing where it has none."""
-    kind = IPv4Network if family == "ip" else IPv6Network
-    subnets = [
-        str(net)
-        for vlan in estate.vlans.values()
-        if vlan.zone == zone and firewall.site in vlan.sites
-        for net in vlan.subnets
-        if isinstance(net, kind)
-    ]
-    if subnets:
-        return f"{family} {word} {{ {', '.join(subnets)} }}"
-    if estate.zones[zone].internet:
-        public = f"!= {{ {', '.join(NOT_PUBLIC)} }}" if family == "ip" else "2000::/3"
-        return f"{family} {word} {public}"
-    return ""
-
-
-def _accepts(flow: Flow, ends: str, family: str) -> Iterable[str]:
-    for protocol in ("tcp", "udp"):
-        ports = [s.partition("/")[2] for s in flow.services if s.startswith(protocol)]
-        if ports:
-            match = f"{protocol} dport {{ {', '.join(ports)} }}"
-            yield f'{ends} {match} ct state new accept comment "{flow.name}"'
-    if "icmp" in flow.services:
-        match = "meta l4proto icmp" if family == "ip" else "meta l4proto ipv6-icmp"
-        yield f'{ends} {match} ct state new accept comment "{flow.name}"'

@@ -10,11 +10,14 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from sitiv_infra.errors import SitivError
+
+LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
 class LabError(SitivError):
@@ -70,6 +73,32 @@ class Held(ABC):
         self.stop()
 
 
+class Serving(Protocol):
+    """A process that serves, however it is held: by us, or by nobody."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    def wait(self, ready: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait until it serves; LabError with its log's end when it does not."""
+
+    def stop(self) -> None:
+        """End it and its children: politely, then not."""
+
+    def kill(self) -> None:
+        """End it and its children at once."""
+
+
+class Serve(Protocol):
+    """Starts a process that serves: ``Server`` is one, that ends with us if it is told to."""
+
+    def __call__(
+        self, command: Sequence[str], log: Path, *, namespace: str | None = None
+    ) -> Serving:
+        """Start it, in a network namespace where one is named."""
+
+
 class Server:
     """A process of its own group, its log in a file; ``stop`` ends the group."""
 
@@ -92,6 +121,11 @@ class Server:
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
+
+    @property
+    def pid(self) -> int:
+        """Id of the process, and of its group."""
+        return self.process.pid
 
     def wait(self, ready: Callable[[], bool], seconds: float = 30) -> None:
         """Wait until ``ready`` holds; LabError with the log's end when it does not."""
@@ -118,6 +152,11 @@ class Server:
             except subprocess.TimeoutExpired:
                 continue
 
+    def kill(self) -> None:
+        """End what is left of the group, at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def _last(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
 
@@ -127,6 +166,31 @@ def answers(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=1):
             return True
+    except OSError:
+        return False
+
+
+def listens(pid: int, port: int, namespace: str | None = None) -> bool:
+    """Tell whether a TCP port is open in the network of a process, without connecting to it.
+
+    namespace -- where the process is to be: on its way there it still sees the network it left.
+    """
+    if namespace is not None and not _entered(pid, namespace):
+        return False
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()
+        except OSError:
+            return False
+        rows = (line.split() for line in lines[1:])
+        if any(row[1].endswith(f":{port:04X}") and row[3] == LISTENING for row in rows):
+            return True
+    return False
+
+
+def _entered(pid: int, namespace: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/ns/net").samefile(f"/run/netns/{namespace}")
     except OSError:
         return False
 

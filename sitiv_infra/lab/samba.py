@@ -9,23 +9,21 @@ while it runs: only so can the date of a password be set back.
 from __future__ import annotations
 
 import base64
-import os
 import secrets
-import signal
 import subprocess
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic, sleep
 
 from sitiv_infra.lab.pki import Authority
-from sitiv_infra.lab.process import LabError, Server, program
+from sitiv_infra.lab.process import Held, LabError, Serve, Server, Serving, program
 
 # "relax", and Samba's own control to store a password's date as it is given.
 AS_GIVEN = ("relax:0", "local_oid:1.3.6.1.4.1.7165.4.3.12:0")
-SECONDS = 120  # for one tool; provisioning takes about 6 s on an idle machine
+SECONDS = 300  # for one tool; provisioning takes about 6 s on an idle machine
 CHILDREN_SECONDS = 10
 SCANNER, PRINTER = "svc-scan", "svc-print"  # ordinary accounts that faults are put on
 OLD, FRESH = "{old}", "{fresh}"  # passwords' dates, of 400 days and of 1 day ago
@@ -38,7 +36,7 @@ CONFIGURATION = """\
     server role = active directory domain controller
     server services = ldap
     bind interfaces only = yes
-    interfaces = {address}/{prefix}
+    interfaces = {interfaces}
     private dir = {folder}/private
     state directory = {folder}/state
     cache directory = {folder}/cache
@@ -89,12 +87,13 @@ FAULTS: Mapping[str, tuple[Setting, ...]] = {
 }
 
 
-class SambaDc:
+class SambaDc(Held):
     """One domain controller of one domain.
 
     realm -- DNS name of the domain. address -- where it listens: any of 127.0.0.0/8, or one that
-    its network namespace holds. names -- what its certificate is for; by default its full name and
-    its address.
+    its network namespace holds; ``others`` beside it. names -- what its certificate is for; by
+    default its full name and its addresses. serve -- how its process is started: as our own, unless
+    told otherwise.
     """
 
     def __init__(  # noqa: PLR0913 - what a domain controller is told when it is made
@@ -106,7 +105,9 @@ class SambaDc:
         *,
         name: str = "dc1",
         names: Iterable[str] = (),
+        others: Iterable[str] = (),
         namespace: str | None = None,
+        serve: Serve = Server,
     ) -> None:
         self.folder = folder
         self.realm = realm.lower()
@@ -115,9 +116,11 @@ class SambaDc:
         self.base = ",".join(f"DC={part}" for part in self.realm.split("."))
         self._authority = authority
         self._name = name
-        self._names = tuple(names) or (self.host, address)
+        self._names = tuple(names) or (self.host, address, *others)
+        self._others = tuple(others)
         self._namespace = namespace
-        self._server: Server | None = None
+        self._serve = serve
+        self._server: Serving | None = None
 
     @property
     def _workgroup(self) -> str:
@@ -149,7 +152,7 @@ class SambaDc:
         certificate, key = issuer.issue(*(names or self._names))
         text = CONFIGURATION.format(
             realm=self.realm.upper(), workgroup=self._workgroup, name=self._name.upper(),
-            address=self.address, prefix=8 if self.address.startswith("127.") else 32,
+            interfaces=" ".join(map(_interface, (self.address, *self._others))),
             folder=self.folder, certificate=certificate, key=key, ca=issuer.ca_file,
         )  # fmt: skip
         (self.folder / "etc" / "smb.conf").write_text(text, encoding="utf-8")
@@ -157,7 +160,7 @@ class SambaDc:
     def start(self) -> None:
         """Serve, and wait until the port of LDAPS is open."""
         command = [program("samba"), "--foreground", "--no-process-group", f"-s{self._file}"]
-        self._server = Server(command, self.folder / "out.log", namespace=self._namespace)
+        self._server = self._serve(command, self.folder / "out.log", namespace=self._namespace)
         self._server.wait(self._listens)
 
     def stop(self) -> None:
@@ -166,8 +169,7 @@ class SambaDc:
             return
         self._server.stop()
         if not self._silent():
-            with suppress(ProcessLookupError):
-                os.killpg(self._server.process.pid, signal.SIGKILL)
+            self._server.kill()
             if not self._silent():
                 raise LabError(f"{self.address}: still answers after its end")
         self._server = None
@@ -233,6 +235,13 @@ class SambaDc:
         if text:
             lines.append(f"{setting.attribute}: {text}")
         self.modify("\n".join([*lines, ""]), as_given=True)
+
+
+def _interface(address: str) -> str:
+    """Write an address as Samba wants it: any of loopback's, else that one alone."""
+    if address.startswith("127."):
+        return f"{address}/8"
+    return f"{address}/{ip_address(address).max_prefixlen}"
 
 
 def _days_ago(days: int) -> str:

@@ -93,7 +93,8 @@ class SshServer(Held):
 def make_key(path: Path) -> str:
     """Make a key pair where there is none, and give its public half."""
     public = path.with_name(f"{path.name}.pub")
-    if not path.exists():
+    if not (path.exists() and public.exists()):
+        path.unlink(missing_ok=True)  # of a run that was killed in between
         command = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "lab"]
         done = subprocess.run([*command, "-f", str(path)], capture_output=True, check=False)
         if done.returncode:

@@ -153,6 +153,7 @@ def _vcenters(servers: Servers) -> None:
             servers.order.folder / vcenter.name, servers.authority,
             servers.order.plan.clusters[vcenter.name], settings, [vcenter.host],
         )  # fmt: skip
+        server.start()
         servers.keep(vcenter.source, server.stop)
 
 

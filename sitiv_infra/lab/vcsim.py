@@ -17,10 +17,8 @@ from pathlib import Path
 
 from sitiv_infra.estate import Estate
 from sitiv_infra.lab.pki import Authority
-from sitiv_infra.lab.process import Server, free_port, program
+from sitiv_infra.lab.process import Held, Serve, Server, Serving, free_port, listens, program
 from sitiv_infra.lab.vcsim_model import Cluster, Guest, Hypervisor, write_model
-
-LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
 def as_declared(estate: Estate, vcenter: str) -> list[Cluster]:
@@ -39,18 +37,23 @@ def as_declared(estate: Estate, vcenter: str) -> list[Cluster]:
 class Settings:
     """Where a simulator listens, and who may log in: an account of ``vsphere.local``.
 
-    namespace -- name of a network namespace to listen in.
+    namespace -- name of a network namespace to listen in. others -- more addresses: it then listens
+    on all that the namespace has.
     """
 
     address: str = "127.0.0.1"
     port: int | None = None
     namespace: str | None = None
+    others: tuple[str, ...] = ()
     account: str = "audit@vsphere.local"
     password: str = field(default="lab-vcenter-password", repr=False)
 
 
-class Vcsim:
-    """A running simulator; ``names`` are what its certificate is valid for beside its address."""
+class Vcsim(Held):
+    """A simulator; ``names`` are what its certificate is valid for beside its addresses.
+
+    serve -- how its process is started: as our own, unless told otherwise.
+    """
 
     def __init__(
         self,
@@ -59,41 +62,47 @@ class Vcsim:
         clusters: Sequence[Cluster],
         settings: Settings | None = None,
         names: Sequence[str] = (),
+        *,
+        serve: Serve = Server,
     ) -> None:
+        self.folder = folder
         self.settings = settings = settings or Settings()
         self.address, self.account = settings.address, settings.account
         self.port = settings.port or free_port()
-        folder.mkdir(parents=True, exist_ok=True)
-        model = folder / "model"
-        write_model(model, clusters)
+        self.server: Serving | None = None
+        self._authority, self._clusters, self._names = authority, tuple(clusters), tuple(names)
+        self._serve = serve
+
+    @property
+    def log(self) -> Path:
+        """What it complained of."""
+        return self.folder / "vcsim.log"
+
+    def start(self) -> None:
+        """Start, with the inventory that was given, and wait until the port is open."""
+        settings = self.settings
+        self.folder.mkdir(parents=True, exist_ok=True)
+        model = self.folder / "model"
+        write_model(model, self._clusters)
         # vcsim reads a password from a file, so that it is in no list of processes.
-        secret = folder / "password"
+        secret = self.folder / "password"
         secret.touch(mode=0o600)
         secret.write_text(settings.password, encoding="utf-8")
-        certificate, key = authority.issue(*names, settings.address)
+        valid_for = [*self._names, settings.address, *settings.others]
+        certificate, key = self._authority.issue(*valid_for)
+        # An address of its own, or every address that its namespace has.
+        listen = f"[::]:{self.port}" if settings.others else f"{settings.address}:{self.port}"
         command = [
-            program("vcsim"), "-load", str(model), "-l", f"{settings.address}:{self.port}",
+            program("vcsim"), "-load", str(model), "-l", listen,
             "-tlscert", str(certificate), "-tlskey", str(key),
             "-username", settings.account.partition("@")[0], "-password", str(secret),
             "-E", "/dev/null",  # else it prints its address with the password
         ]  # fmt: skip
-        log = folder / "vcsim.log"
-        self.server = Server(command, log, namespace=settings.namespace)
-        self.server.wait(self._listens)
+        server = self._serve(command, self.log, namespace=settings.namespace)
+        self.server = server
+        server.wait(lambda: listens(server.pid, self.port, settings.namespace))
 
     def stop(self) -> None:
         """End the simulator."""
-        self.server.stop()
-
-    def _listens(self) -> bool:
-        """Look in the process's own network namespace, without opening a connection."""
-        local = f":{self.port:04X}"
-        for table in ("tcp", "tcp6"):
-            path = Path(f"/proc/{self.server.process.pid}/net/{table}")
-            try:
-                rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()[1:]]
-            except OSError:
-                return False
-            if any(row[1].endswith(local) and row[3] == LISTENING for row in rows):
-                return True
-        return False
+        if self.server is not None:
+            self.server.stop()

@@ -72,7 +72,15 @@ SERVICE = f"""
 <sessionManager type="SessionManager">SessionManager</sessionManager>
 <eventManager type="EventManager">EventManager</eventManager>
 """
-DATACENTER = "datacenter-1"
+DATACENTER, NETWORK = "datacenter-1", "network-1"
+# What each folder may hold: vcsim makes nothing else in it.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "Datacenters": ("Folder", "Datacenter"),
+    "host": ("Folder", "ComputeResource"),
+    "vm": ("Folder", "VirtualMachine", "VirtualApp"),
+    "datastore": ("Folder", "Datastore", "StoragePod"),
+    "network": ("Folder", "Network", "DistributedVirtualSwitch"),
+}
 
 
 def _objects(clusters: Sequence[Cluster]) -> Iterator[str]:
@@ -88,7 +96,10 @@ def _objects(clusters: Sequence[Cluster]) -> Iterator[str]:
     folders |= {"datastoreFolder": "group-s1", "networkFolder": "group-n1"}
     below = {name: _reference("Folder", id_) for name, id_ in folders.items()}
     parent = _reference("Folder", "group-d1")
-    yield _object("Datacenter", DATACENTER, name=_text("Lab"), parent=parent, **below)
+    standard = _list("Network", [NETWORK])  # vcsim gives it to every new cluster
+    yield _object(
+        "Datacenter", DATACENTER, name=_text("Lab"), parent=parent, network=standard, **below
+    )
     inventory = _Inventory()
     for cluster in clusters:
         inventory.add(cluster)
@@ -98,7 +109,9 @@ def _objects(clusters: Sequence[Cluster]) -> Iterator[str]:
     yield _folder("group-h1", "host", lab, children)
     yield _folder("group-v1", "vm", lab, _list("VirtualMachine", inventory.guests))
     yield _folder("group-s1", "datastore", lab, _list("Datastore", []))
-    yield _folder("group-n1", "network", lab, _list("Network", []))
+    yield _folder("group-n1", "network", lab, standard)
+    place = _reference("Folder", "group-n1")
+    yield _object("Network", NETWORK, name=_text("VM Network"), parent=place)
 
 
 class _Inventory:
@@ -204,7 +217,9 @@ def _host(host: Hypervisor, id_: str, parent: str, guests: Iterable[str]) -> str
 
 def _folder(id_: str, name: str, parent: str | None, children: str) -> str:
     above = {"parent": parent} if parent else {}
-    return _object("Folder", id_, name=_text(name), childEntity=children, **above)
+    kinds = "".join(f"<string>{kind}</string>" for kind in KINDS[name])
+    held = {"childType": _data("ArrayOfString", kinds), "childEntity": children}
+    return _object("Folder", id_, name=_text(name), **held, **above)
 
 
 def _object(kind: str, id_: str, **properties: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import ip_network
 
 from sitiv_infra.estate import Estate, Firewall, Flow
 from sitiv_infra.policy.nftables import read
@@ -17,33 +17,25 @@ from sitiv_infra.policy.rules import RuleBase, Verdict
 from sitiv_infra.policy.space import (
     ICMP_CODE,
     ICMP_TYPE,
-    PORTS,
     PROTOCOLS,
     Box,
     Dimension,
     Intervals,
     box,
-    common,
     split,
     union,
     without,
 )
+from sitiv_infra.policy.telling import services_of, witness
+from sitiv_infra.wanted.filtering import NOT_PUBLIC, PUBLIC_6
 
 Spaces = Mapping[int, Mapping[str, Intervals]]
-# What is not unicast on the internet: RFC 6890 and RFC 5771; IPv6 gives 2000::/3 out (RFC 4291).
-NOT_PUBLIC = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-    "192.168.0.0/16", "224.0.0.0/3",
-)  # fmt: skip
-PUBLIC_6 = "2000::/3"
 ICMP_NUMBER = {4: 1, 6: 58}
 # Types that begin a connection for Linux's connection tracking; others answer or belong to one.
 ICMP_NEW = {
     4: tuple(ICMP[n] for n in ("echo-request", "timestamp-request", "info-request")),
     6: (ICMPV6["echo-request"],),
 }
-NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp", 132: "sctp"}
-MANY_PROTOCOLS = 200  # of 256: nobody lists them, the rule says "any"
 CLIENT_PORTS: Intervals = ((49152, 65535),)  # dynamic ports, RFC 6335
 
 
@@ -208,53 +200,6 @@ def _difference(
     *,
     whole: bool = False,
 ) -> Difference:
-    witness = _witness(*packets[0]) if packets else ""
-    services = _services([found for _, found in packets])
-    return Difference(source, destination, services, witness, tuple(sorted(doubts)), whole)
-
-
-def _services(boxes: list[Box]) -> tuple[str, ...]:
-    """Name the services of boxes: ports of TCP and UDP, other protocols by name."""
-    ports: dict[int, list[tuple[int, int]]] = {6: [], 17: []}
-    others: set[int] = set()
-    for found in boxes:
-        for number, listed in ports.items():
-            if common(found[Dimension.PROTOCOL], ((number, number),)):
-                listed.extend(found[Dimension.DESTINATION_PORT])
-        for low, high in without(found[Dimension.PROTOCOL], ((6, 6), (17, 17))):
-            others.update(range(low, high + 1))
-    named = [_ports(NAMES[number], union(listed)) for number, listed in ports.items()]
-    if len(others) > MANY_PROTOCOLS:
-        return tuple([text for group in named for text in group] + ["ip/all"])
-    known = sorted({NAMES[n] for n in others if n in NAMES})
-    more = _ports("ip", union((n, n) for n in others if n not in NAMES))
-    return tuple([text for group in named for text in group] + known + more)
-
-
-def _ports(name: str, spans: Intervals) -> list[str]:
-    if spans == PORTS:
-        return [f"{name}/all"]
-    return [f"{name}/{low}" if low == high else f"{name}/{low}-{high}" for low, high in spans]
-
-
-def _witness(version: int, found: Box) -> str:
-    """Write one packet of a box as a person would: ``tcp 10.1.0.1 > 10.2.0.1 port 22``."""
-    protocols = found[Dimension.PROTOCOL]
-    number = next((n for n in (6, 17) if common(protocols, ((n, n),))), protocols[0][0])
-    kind = IPv4Address if version == 4 else IPv6Address
-    ends = [kind(_inside(found[side])) for side in (Dimension.SOURCE, Dimension.DESTINATION)]
-    said = f"{NAMES.get(number, f'protocol {number}')} {ends[0]} > {ends[1]}"
-    if number not in {6, 17}:
-        return said
-    return f"{said} port {_likely(found[Dimension.DESTINATION_PORT])}"
-
-
-def _inside(addresses: Intervals) -> int:
-    """Take an address that a machine may have: not the first of a subnet."""
-    low, high = addresses[0]
-    return low + 1 if high > low else low
-
-
-def _likely(ports: Intervals) -> int:
-    """Take a port that a machine may use: not 0."""
-    return next(max(low, 1) for low, high in ports if high or len(ports) == 1)
+    one = witness(*packets[0]) if packets else ""
+    listed = services_of([found for _, found in packets])
+    return Difference(source, destination, listed, one, tuple(sorted(doubts)), whole)

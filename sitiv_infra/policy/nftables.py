@@ -23,7 +23,9 @@ VERSIONS = {
     "netdev": frozenset({4, 6}),
     "bridge": frozenset({4, 6}),
 }
-HOOKS = ("ingress", "prerouting", "forward", "postrouting", "egress")
+FORWARDED = ("ingress", "prerouting", "forward", "postrouting", "egress")
+# What is for the host itself, as it looks there: after what address translation did to it.
+RECEIVED = ("input",)
 NEUTRAL = frozenset({"counter", "log", "flow", "last", "ct helper", "ct timeout", "secmark", "dup"})
 TRANSLATIONS = frozenset({"dnat", "redirect", "snat", "masquerade"})
 PORTED: Box = box({Dimension.PROTOCOL: ((6, 6), (17, 17), (33, 33), (132, 132), (136, 136))})
@@ -38,8 +40,17 @@ class Way(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-def read(ruleset: Iterable[Mapping[str, object]], version: int) -> RuleBase:
-    """Read the objects of a ruleset for IP version 4 or 6."""
+def read(
+    ruleset: Iterable[Mapping[str, object]],
+    version: int,
+    hooks: Sequence[str] = FORWARDED,
+    device: str | None = None,
+) -> RuleBase:
+    """Read the objects of a ruleset for IP version 4 or 6.
+
+    hooks -- those that the packets in question pass, in their order. device -- the one that packets
+    for the host itself come in by; without it, a rule about devices is a doubt.
+    """
     kinds = [(kind, body) for entry in ruleset for kind, body in entry.items()]
     objects = [(kind, body) for kind, body in kinds if isinstance(body, dict)]
     sets = Sets(objects, version)
@@ -53,14 +64,14 @@ def read(ruleset: Iterable[Mapping[str, object]], version: int) -> RuleBase:
             continue
         if kind == "chain":
             chains.setdefault(_chain(body, body.get("name")), [])
-            if body.get("hook") in HOOKS:
-                order = HOOKS.index(str(body["hook"])), _priority(body.get("prio"))
+            if body.get("hook") in hooks:
+                order = hooks.index(str(body["hook"])), _priority(body.get("prio"))
                 base = _base(body, translated=translated)
                 dormant = (body.get("family"), body.get("table")) in flagged
                 bases.append((*order, base._replace(blurred=base.blurred or dormant)))
         elif kind == "rule":
             rules = chains.setdefault(_chain(body, body.get("chain")), [])
-            rules.extend(_Reader(body, sets, version).rules())
+            rules.extend(_Reader(body, sets, version, device).rules())
     ordered = sorted(bases, key=lambda item: item[:2])
     frozen = {name: tuple(rules) for name, rules in chains.items()}
     return RuleBase(version, frozen, tuple(base for *_, base in ordered))
@@ -87,17 +98,21 @@ def _names(body: Mapping[str, object]) -> set[str]:
 def _base(body: Mapping[str, object], *, translated: bool) -> Base:
     hook, family = str(body["hook"]), str(body["family"])
     policy = Verdict.DROP if body.get("policy") == "drop" else Verdict.ACCEPT
-    blurred = family in {"netdev", "bridge"} or (translated and hook != "forward")
+    exact = hook in {"forward", *RECEIVED}
+    blurred = family in {"netdev", "bridge"} or (translated and not exact)
     return Base(_chain(body, body.get("name")), hook, VERSIONS[family], policy, blurred)
 
 
 class _Reader:
     """Reads one rule; a verdict map or a raw port makes several rules of it."""
 
-    def __init__(self, body: Mapping[str, object], sets: Sets, version: int) -> None:
+    def __init__(
+        self, body: Mapping[str, object], sets: Sets, version: int, device: str | None
+    ) -> None:
         self.body = body
         self.sets = sets
         self.version = version
+        self.device = device
         comment = f" ({body['comment']})" if body.get("comment") else ""
         self.name = f"{_chain(body, body.get('chain'))} #{body.get('handle')}{comment}"
 
@@ -159,7 +174,7 @@ class _Reader:
         left, operator, right = body.get("left"), str(body.get("op")), body.get("right")
         if is_foreign(left, self.version):
             return [Way((*way.tests, NEVER), way.doubts)]
-        held = constant_of(left, operator, right, self.version)
+        held = constant_of(left, operator, right, self.version, self.device)
         if held is not None:
             tests = (always(left), Test((EVERYTHING,), negated=not held))
             return [Way((*way.tests, *tests), way.doubts)]

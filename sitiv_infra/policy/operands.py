@@ -39,6 +39,7 @@ ICMPV6 = {
 }  # fmt: skip
 FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
 SYN = FLAGS["syn"]
+COMES_BY, LEAVES_BY = DEVICES = ("device in", "device out")
 PORTED = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132, "udplite": 136}
 
 
@@ -141,11 +142,17 @@ def _column(part: object) -> Column | None:
     return None
 
 
-def constant_of(left: object, operator: str, right: object, version: int) -> bool | None:
-    """Tell whether a match holds that is the same for every new connection; None if it isn't."""
+def constant_of(
+    left: object, operator: str, right: object, version: int, device: str | None = None
+) -> bool | None:
+    """Tell whether a match holds that is the same for every new connection; None if it isn't.
+
+    device -- the one by which packets for one of the host's own addresses come in, where the
+    question is about those.
+    """
     if operator not in {"==", "!=", "in"}:
         return None
-    is_same = _same(left, right, version) if operator != "in" else _one_of(left, right)
+    is_same = _same(left, right, version, device) if operator != "in" else _one_of(left, right)
     if is_same is None:
         return None
     return not is_same if operator == "!=" else is_same
@@ -164,10 +171,13 @@ def _words(right: object) -> set[str] | None:
     return words if all(isinstance(word, str) for word in listed) else None
 
 
-def _same(left: object, right: object, version: int) -> bool | None:
+def _same(left: object, right: object, version: int, device: str | None) -> bool | None:
     """Compare a constant with a word or with the words of an anonymous set."""
     if _is_reverse_path(left):
         return False if right in (False, 0, "0") else None
+    if _is_kind_of_address(left) and device is not None:
+        words = _words(right)
+        return None if words is None else "local" in words
     flags = _flags(left, right)
     if flags is not None:
         return flags
@@ -175,13 +185,20 @@ def _same(left: object, right: object, version: int) -> bool | None:
     words = _words(right)
     if known is None or words is None or any(word.startswith("@") for word in words):
         return None
-    if known == "no interface":
-        return False if words == {"lo"} else None
+    if known in DEVICES:
+        return _is_device(words, device if known == COMES_BY else None)
     return known in words
 
 
+def _is_device(words: set[str], device: str | None) -> bool | None:
+    """Compare a packet's device with names, which may end in ``*``; it is never ``lo``."""
+    if device is None:
+        return False if words == {"lo"} else None
+    return any(device == w or (w.endswith("*") and device.startswith(w[:-1])) for w in words)
+
+
 def _constant(left: object, version: int) -> str | None:
-    """Name what the first packet of a forwarded connection has, whoever sends it."""
+    """Name what the first packet of another machine's connection has, whoever sends it."""
     meta, tracked = _payload(left, "meta"), _payload(left, "ct")
     if tracked is not None and set(tracked) == {"key"}:
         return {"state": "new", "direction": "original"}.get(str(tracked["key"]))
@@ -189,8 +206,7 @@ def _constant(left: object, version: int) -> str | None:
         return {
             "nfproto": f"ipv{version}",
             "protocol": "ip" if version == 4 else "ip6",
-            "iif": "no interface", "iifname": "no interface",
-            "oif": "no interface", "oifname": "no interface",
+            "iif": COMES_BY, "iifname": COMES_BY, "oif": LEAVES_BY, "oifname": LEAVES_BY,
         }.get(str(meta.get("key")))  # fmt: skip
     return None
 
@@ -201,6 +217,12 @@ def _is_reverse_path(left: object) -> bool:
     flags = lookup.get("flags") if lookup is not None else None
     found = isinstance(flags, list) and {"saddr", "iif"} <= set(flags)
     return found and lookup is not None and lookup.get("result") == "oif"
+
+
+def _is_kind_of_address(left: object) -> bool:
+    """Whether the destination's kind is looked up: of what is for the host itself, ``local``."""
+    lookup = _payload(left, "fib") or {}
+    return lookup.get("result") == "type" and lookup.get("flags") in ("daddr", ["daddr"])
 
 
 def _one_of(left: object, right: object) -> bool | None:

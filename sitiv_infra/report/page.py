@@ -26,13 +26,13 @@ MOST_ACTIONS = 5
 def render(audit: Audit, language: Language) -> str:
     """Tell an audit as one HTML page."""
     words = Words(language, audit)
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     return template.render(
         # Looked up here once, for the page: what the templates call, then what they show.
         t=language.text, day=language.date, day_of=language.day, instant=language.instant,
         number=language.number, duration=language.duration, cause=language.cause, cut=cut,
         words=words, signs=SIGNS, State=State,
-        audit=audit, lang=language.code, style=_style(), version=_version(),
+        audit=audit, lang=language.code, style=style(), version=software(),
         told=Told(audit, language, words), sections=sections(audit, language, words),
         domains=domains(audit), rows=grid(audit), actions=actions(audit, MOST_ACTIONS),
         attention=attention(audit), severities=severities, bar=bar(audit),
@@ -42,7 +42,8 @@ def render(audit: Audit, language: Language) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Give what reads this package's templates: everything that they show is escaped."""
     return Environment(
         loader=PackageLoader("sitiv_infra.report"),
         autoescape=True,
@@ -53,14 +54,15 @@ def _environment() -> Environment:
 
 
 @cache
-def _style() -> Markup:
+def style() -> Markup:
     """Give the style sheet, which is the project's own text and holds no ``<``."""
     file = resources.files("sitiv_infra.report") / "templates" / "style.css"
     return Markup(file.read_text(encoding="utf-8"))  # noqa: S704 - a file of this package
 
 
 @cache
-def _version() -> str:
+def software() -> str:
+    """Give this package's version."""
     try:
         return version("sitiv-infra")
     except PackageNotFoundError:  # run from a checkout that was never installed

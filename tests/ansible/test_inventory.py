@@ -105,15 +105,23 @@ def test_hosts_have_their_variables(ansible: Run, inventory: Path) -> None:
     assert data["managed"]["hosts"] == ["web-a1"]
     assert data["unmanaged"]["hosts"] == ["esx-b1"]
     hosts = data["_meta"]["hostvars"]
-    assert hosts["web-a1"] == {
-        "ansible_host": "127.0.0.1",
-        "sitiv_member": "corbas",
-        "sitiv_os": HERE,
-        "sitiv_role": "web.front",
-        "sitiv_services": ["portal"],
-        "sitiv_site": "a",
-        "sitiv_zones": ["dmz-1", "admin"],
-    }
+    assert (
+        hosts["web-a1"].items()
+        >= {
+            "ansible_host": "127.0.0.1",
+            "sitiv_name": "web-a1",
+            "sitiv_member": "corbas",
+            "sitiv_os": HERE,
+            "sitiv_role": "web.front",
+            "sitiv_services": ["portal"],
+            "sitiv_site": "a",
+            "sitiv_zones": ["dmz-1", "admin"],
+            "sitiv_gateways": ["127.0.0.1", "fd00:10::1"],
+        }.items()
+    )
+    web = hosts["web-a1"]["sitiv_interfaces"][0]
+    assert web["device"] == "vlan10"
+    assert web["addresses"] == ["127.0.0.1/24", "fd00:10::1/64"]
     assert "ansible_host" not in hosts["esx-b1"]
     shared = data["all"]["vars"]
     assert shared["sitiv_operator"] == "Test"
@@ -122,11 +130,16 @@ def test_hosts_have_their_variables(ansible: Run, inventory: Path) -> None:
     assert shared["sitiv_site_roles"] == {"a": "production", "b": "production"}
 
 
-def test_the_example_estate_is_an_inventory(ansible: Run, repository: Path) -> None:
-    data = listed(ansible, repository / "inventory")
-    estate = load(repository / "inventory" / "estate")
+@pytest.mark.parametrize("folder", ["inventory", "inventory/lab"])
+def test_the_estates_are_inventories(ansible: Run, repository: Path, folder: str) -> None:
+    data = listed(ansible, repository / folder)
+    estate = load(repository / folder / "estate")
     names = {*data["managed"]["hosts"], *data["unmanaged"]["hosts"]}
     assert names == set(estate.machines)
+    for name, machine in estate.machines.items():
+        values = data["_meta"]["hostvars"][name]
+        assert values["sitiv_site"] == machine.site
+        assert ("sitiv_routing" in values) == (name in estate.firewalls)
 
 
 BROKEN = """

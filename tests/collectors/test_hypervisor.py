@@ -314,6 +314,7 @@ def test_several_in_a_namespace(tmp_path: Path, authority: Authority) -> None:
         for number in (1, 2):
             where = Settings(address=f"192.0.2.{number}", port=443, namespace=name)
             servers.append(Vcsim(tmp_path / str(number), authority, [GOOD], where))
+            servers[-1].start()
             port = where.port
             assert port is not None
             assert not answers(where.address, port)

@@ -17,6 +17,7 @@ from sitiv_infra.estate import Estate, load
 from sitiv_infra.estate.organisation import Criticality
 from sitiv_infra.positions import compose
 from sitiv_infra.waivers import load as load_waivers
+from sitiv_infra.wanted.routing import routing
 
 INVENTORY = Path(__file__).parents[2] / "inventory"
 FOLDER = INVENTORY / "estate"
@@ -83,12 +84,36 @@ def test_addresses_are_for_documentation_or_private(estate: Estate) -> None:
     private = [ip_network(n) for n in ("10.0.0.0/8", "fd00::/8")]
     public = [ip_network(n) for n in ("198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")]
     for vlan in estate.vlans.values():
+        allowed = public if estate.zones[vlan.zone].internet else private
         for net in vlan.subnets:
-            assert any(net.version == p.version and net.subnet_of(p) for p in private)  # type: ignore[arg-type]  # versions are equal
+            assert any(net.version == p.version and net.subnet_of(p) for p in allowed)  # type: ignore[arg-type]  # versions are equal
     scanned = [net for vantage in estate.vantages.values() for net in vantage.networks]
     assert sum(net.num_addresses for net in scanned) <= 16
     for net in scanned:
         assert any(net.version == p.version and net.subnet_of(p) for p in public)  # type: ignore[arg-type]  # versions are equal
+
+
+@pytest.mark.parametrize("folder", [FOLDER, INVENTORY / "lab" / "estate"])
+def test_nothing_has_an_address_that_the_firewalls_hold(folder: Path) -> None:
+    estate = load(folder)
+    held = {
+        address.partition("/")[0]
+        for name in estate.firewalls
+        for instance in getattr(routing(estate, estate.machines[name]), "instances", ())
+        for address in (held.address for held in instance.addresses)
+    }
+    machines = [
+        str(address)
+        for machine in estate.machines.values()
+        for leg in machine.interfaces
+        for address in leg.addresses
+    ]
+    virtual = [str(a) for v in estate.virtual_addresses.values() for a in v.addresses]
+    assert len(held) > 10
+    assert not held & {*machines, *virtual}
+    assert not set(machines) & set(virtual)
+    public = {str(a) for v in estate.virtual_addresses.values() for a in v.publishes}
+    assert {str(e.address) for e in estate.exposures.values()} <= public <= held
 
 
 def test_copies_lie_on_the_other_site(estate: Estate) -> None:

@@ -28,6 +28,7 @@ vcenters: {vc: {site: a, host: vc.test, observed_from: admin}}
 clusters: {prod-a: {site: a, vcenter: vc}}
 object_stores: {s3-a: {site: a, endpoint: 'https://s3.test:9000', observed_from: admin}}
 buckets: {data: {stores: [s3-a], purpose: Data}}
+machines: {web: {site: a, role: web, interfaces: [{vlan: a-dmz, addresses: [10.1.0.8]}]}}
 services:
   mail:
     {title: Mail, domain: Mail, criticality: critical, rpo: 4h, rto: 8h, zone: dmz, sites: [a, b],
@@ -210,6 +211,45 @@ ONE_MISTAKE = {
         ),
         "2:26: 192.0.2.9 is in no network of a vantage",
     ),
+    "virtual address outside": (
+        "virtual_addresses: {x: {site: a, vlan: a-dmz, addresses: [10.2.0.9], machines: [web]}}",
+        "1:59: 10.2.0.9 is outside the subnets of VLAN 'a-dmz'",
+    ),
+    "virtual address of a machine elsewhere": (
+        "virtual_addresses: {x: {site: a, vlan: b-dmz, addresses: [10.2.0.9], machines: [web]}}",
+        "1:81: 'web' has no interface in VLAN 'b-dmz'",
+    ),
+    "virtual address of nobody": (
+        "virtual_addresses: {x: {site: a, vlan: a-dmz, addresses: [10.1.0.9], machines: [wbe]}}",
+        "1:81: 'wbe' is not among the declared machines; did you mean 'web'?",
+    ),
+    "virtual address in no VLAN": (
+        "virtual_addresses: {x: {site: a, vlan: dmz, addresses: [10.1.0.9], machines: [web]}}",
+        "1:40: 'dmz' is not among the declared vlans",
+    ),
+    "virtual address without address": (
+        "virtual_addresses: {x: {site: a, vlan: a-dmz, addresses: [], machines: [web]}}",
+        "1:58: a list with at least one item is expected; this is empty",
+    ),
+    "two transit VLANs": (
+        (
+            "vlans:\n"
+            "  t: {vid: 90, zone: dmz, sites: [a, b], transit: yes}\n"
+            "  u: {vid: 91, zone: dmz, sites: [a, b], transit: yes}"
+        ),
+        "3:51: 't' is the transit VLAN already; there is one",
+    ),
+    "drive that is no device": (
+        "machines: {m: {site: a, role: r, drives: [sdb]}}",
+        "1:43: string should match pattern '^/dev/",
+    ),
+    "backend that is no port": (
+        (
+            "exposures: {x: {address: 192.0.2.9, port: 443, host: x.test, service: mail,"
+            " backend: 0, reason: r, approved_by: RSSI}}"
+        ),
+        "1:86: input should be greater than or equal to 1",
+    ),
     "Jinja": ("zones: {z: {title: '{{ title }}'}}", "1:20: no Jinja in the estate"),
     "Jinja in a list": (
         "clusters: {x: {site: a, vcenter: vc, title: 'a {% if x %}'}}",
@@ -231,6 +271,23 @@ def test_the_base_of_these_tests_is_good(tmp_path: Path) -> None:
     (tmp_path / "0.yml").write_text(OPERATOR)
     (tmp_path / "1.yml").write_text(BASE)
     assert set(load(tmp_path).services) == {"mail"}
+
+
+def test_a_vlan_knows_its_device_and_both_ends_of_its_subnets(tmp_path: Path) -> None:
+    (tmp_path / "0.yml").write_text(OPERATOR)
+    (tmp_path / "1.yml").write_text(BASE)
+    vlans = (
+        "one: {vid: 11, zone: dmz, sites: [a], subnets: [10.3.0.0/30, 10.3.1.1/32, 10.3.2.0/31]}"
+    )
+    (tmp_path / "2.yml").write_text(f"vlans: {{{vlans}}}")
+    estate = load(tmp_path)
+    dmz, one = estate.vlans["a-dmz"], estate.vlans["one"]
+    assert dmz.device == "vlan10"
+    assert [str(a) for a in dmz.gateways] == ["10.1.0.1/24", "fd00:1::1/64"]
+    assert [str(a) for a in dmz.carriers] == ["10.1.0.254/24", "fd00:1::ffff:ffff:ffff:fffe/64"]
+    # A single address has no room for a gateway beside it.
+    assert [str(a) for a in one.gateways] == ["10.3.0.1/30", "10.3.2.1/31"]
+    assert [str(a) for a in one.carriers] == ["10.3.0.2/30", "10.3.2.0/31"]
 
 
 def test_lists_mistakes_of_every_kind_at_once(tmp_path: Path) -> None:

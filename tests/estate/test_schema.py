@@ -15,6 +15,7 @@ from sitiv_infra.waivers import Waiver
 
 INVENTORY = Path(__file__).parents[2] / "inventory"
 FILES = sorted((INVENTORY / "estate").glob("*.yml"))
+LAB_FILES = sorted((INVENTORY / "lab" / "estate").glob("*.yml"))
 
 
 class EditorLoader(yaml.SafeLoader):
@@ -45,13 +46,14 @@ def complaints(validator: Draft202012Validator, text: str) -> list[str]:
     return [error.message for error in validator.iter_errors(as_edited(text))]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", FILES + LAB_FILES, ids=lambda p: f"{p.parents[1].name}/{p.name}")
 def test_example_files_are_valid_and_name_their_schema(
     path: Path, validators: dict[str, Draft202012Validator]
 ) -> None:
     text = path.read_text("utf-8")
     assert complaints(validators["estate.json"], text) == []
-    assert text.startswith("# yaml-language-server: $schema=../../.schemas/estate.json\n")
+    up = "../" * (2 if path in FILES else 3)
+    assert text.startswith(f"# yaml-language-server: $schema={up}.schemas/estate.json\n")
 
 
 def test_waivers_are_valid(validators: dict[str, Draft202012Validator]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,21 @@ from sitiv_infra.estate.show import kinds, rows
 FOLDER = Path(__file__).parents[2] / "inventory" / "estate"
 
 
+# What the example estate need not declare, so that every kind is shown.
+MORE = """
+hosts:
+  more-hosts: {account: svc-audit, credential: ssh-audit, observed_from: admin}
+drifts:
+  more-drift: {playbook: site.yml, max_age: 25h, observed_from: admin}
+"""
+
+
 @pytest.fixture(scope="module")
-def estate() -> Estate:
-    return load(FOLDER)
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    folder = tmp_path_factory.mktemp("estate")
+    shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
+    (folder / "more.yml").write_text(MORE, encoding="utf-8")
+    return load(folder)
 
 
 @pytest.mark.parametrize("kind", kinds())
@@ -36,7 +49,7 @@ def test_cells_read_as_the_yaml_does(estate: Estate) -> None:
     found = dict(zip(headers, next(r for r in lines if r[0] == "sitiv/vlan/a-dmz"), strict=True))
     assert found == {
         "path": "sitiv/vlan/a-dmz", "member": "", "vid": "110", "zone": "dmz", "sites": "a",
-        "subnets": "10.10.10.0/24, fd00:10:10::/64",
+        "subnets": "10.10.10.0/24, fd00:10:10::/64", "transit": "no",
     }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ def start_vcsim(tmp_path: Path, authority: Authority) -> Iterator[StartVcsim]:
     ) -> Vcsim:
         folder = tmp_path / f"vcsim-{len(started)}"
         started.append(Vcsim(folder, issuer, clusters, settings))
+        started[-1].start()
         return started[-1]
 
     yield start

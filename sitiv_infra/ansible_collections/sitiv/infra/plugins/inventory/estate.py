@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,9 @@ description:
     Ansible does not allow in a group's name becomes an underscore.
   - Machines that Ansible may reach are in the group C(managed), those declared with
     C(connection=none) in C(unmanaged). Playbooks target C(managed).
-  - Sets C(ansible_host) to the first declared address, and C(sitiv_member), C(sitiv_site),
-    C(sitiv_role), C(sitiv_os), C(sitiv_services) and C(sitiv_zones) of each host.
-  - Sets C(sitiv_operator), C(sitiv_timezone), C(sitiv_member_domains) and C(sitiv_site_roles) of
-    all hosts.
+  - Sets C(ansible_host) to the first declared address, and what the estate asks of each host as
+    C(sitiv_...) variables, computed by C(sitiv_infra.wanted); see them with C(ansible-inventory
+    --host NAME).
 requirements:
   - The Python package sitiv-infra, in the Python that runs Ansible
 options:
@@ -55,6 +55,7 @@ source: estate
 try:
     from sitiv_infra.errors import InvalidInput
     from sitiv_infra.estate import Estate, Machine, load
+    from sitiv_infra.wanted import legs, shared, variables
 except ImportError as error:
     MISSING: ImportError | None = error
 else:
@@ -109,7 +110,7 @@ class InventoryModule(BaseInventoryPlugin):
                     )
                 self.inventory.add_group(group)
                 self.inventory.add_child(group, machine.name)
-            for name, value in variables(estate, machine).items():
+            for name, value in variables(estate, machine, datetime.now(UTC).date()).items():
                 self.inventory.set_variable(machine.name, name, value)
 
 
@@ -119,38 +120,10 @@ def groups(estate: Estate, machine: Machine) -> Iterator[tuple[str, str]]:
     yield reached, reached
     family = machine.os.partition("-")[0] if machine.os else None
     named = [("site", machine.site), ("member", machine.member), ("role", machine.role)]
-    named += [("zone", zone) for zone in zones(estate, machine)]
+    named += [("zone", leg.vlan.zone) for leg in legs(estate, machine)]
     for kind, name in [*named, ("os", family)]:
         if name:
             yield f"{kind}_{name}".translate(UNDERSCORE), f"{kind} {name}"
 
 
 UNDERSCORE = {ord(sign): "_" for sign in "-. "}
-
-
-def zones(estate: Estate, machine: Machine) -> list[str]:
-    """Name the zones that a machine has a leg in, in the order of its interfaces."""
-    return list(dict.fromkeys(estate.vlans[leg.vlan].zone for leg in machine.interfaces))
-
-
-def variables(estate: Estate, machine: Machine) -> dict[str, object]:
-    """Give the variables of a host."""
-    known = {"ansible_host": machine.primary_address, "sitiv_os": machine.os}
-    return {
-        **{name: value for name, value in known.items() if value is not None},
-        "sitiv_member": machine.member,
-        "sitiv_site": machine.site,
-        "sitiv_role": machine.role,
-        "sitiv_services": list(machine.services),
-        "sitiv_zones": zones(estate, machine),
-    }
-
-
-def shared(estate: Estate) -> dict[str, object]:
-    """Give the variables that hold for every host."""
-    return {
-        "sitiv_operator": estate.operator.title,
-        "sitiv_timezone": estate.operator.timezone,
-        "sitiv_member_domains": {m.name: m.domain for m in estate.members.values()},
-        "sitiv_site_roles": {s.name: str(s.role) for s in estate.sites.values()},
-    }
