@@ -16,7 +16,6 @@ from ansible_collections.sitiv.infra.plugins.module_utils.minio_client import (
     Client,
     Document,
     Refused,
-    complaint,
 )
 
 DOCUMENTATION = r"""
@@ -174,12 +173,11 @@ class Store:
 
     def set_buckets(self) -> None:
         """Make the buckets that are missing, and set what differs."""
-        names = [f"{self.name}/{bucket['name']}" for bucket in self.wanted["buckets"]]
-        answers = self._client.ask("stat", *names) if names else []
-        seen = {a["name"].rstrip("/"): a for a in answers if a.get("status") == "success"}
-        for answer in answers:
-            if answer.get("status") == "error" and "not exist" not in complaint(answer):
-                raise Refused(complaint(answer))
+        wanted = {bucket["name"] for bucket in self.wanted["buckets"]}
+        there = {answer["key"].rstrip("/") for answer in self._client.run("ls", self.name)}
+        names = [f"{self.name}/{name}" for name in sorted(wanted & there)]
+        answers = self._client.run("stat", *names) if names else []
+        seen = {answer["name"].rstrip("/"): answer for answer in answers}
         for bucket in self.wanted["buckets"]:
             self._set_bucket(bucket, seen.get(bucket["name"]))
 
