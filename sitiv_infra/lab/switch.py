@@ -141,7 +141,6 @@ class Switch:
         if words:
             self.ask(*words[1:])
 
-
     def _deaf(self) -> set[str]:
         """Name the devices here that nobody listens to: it would have made them promiscuous."""
         listed = json.loads(self.namespace.run("ip", "-json", "link", "show"))
