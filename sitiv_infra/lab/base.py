@@ -26,7 +26,7 @@ PACKAGES = (
     "systemd", "systemd-sysv", "unattended-upgrades", "unbound", "xfsprogs",
 )  # fmt: skip
 BUILT = ("minio", "mc")  # programs of the cache that hosts have in /usr/local/bin
-VERSION = 3  # of what this module does to the image
+VERSION = 4  # of what this module does to the image
 SECONDS = 1800
 KEPT = "enable ssh.service\nenable systemd-tmpfiles-clean.timer\ndisable *\n"
 # A host of the lab has no clock of its own to set: chronyd watches, and steps nothing.
