@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from sitiv_infra.estate import Estate, Machine, Vlan
 from sitiv_infra.lab.netns import FOLDER, Namespace
@@ -77,9 +77,10 @@ def machine_cables(estate: Estate, machine: Machine) -> Iterator[Cable]:
 
 
 def station_cables(estate: Estate) -> Iterator[Cable]:
-    """Yield the cables of the administrator's workstation: beside every bastion.
+    """Yield the cables of the administrator's workstation: beside every bastion, and outside.
 
-    Its address is the last of the subnet.
+    Its address is the last of a bastion's subnet. Outside it stands beside the internet, so that
+    an audit from there sees what citizens see.
     """
     seen: set[str] = set()
     for machine in estate.machines.values():
@@ -88,6 +89,10 @@ def station_cables(estate: Estate) -> Iterator[Cable]:
             if vlan.name not in seen:
                 seen.add(vlan.name)
                 yield Cable(machine.site, STATION, vlan.device, vlan, vlan.carriers)
+    for vlan in estate.vlans.values() if seen else ():
+        if _public(estate, vlan):
+            beside = tuple(ip_interface(f"{a.ip - 1}/{a.network.prefixlen}") for a in vlan.carriers)
+            yield Cable(CARRIER, STATION, vlan.device, vlan, beside)
 
 
 def internet_cables(estate: Estate) -> Iterator[Cable]:

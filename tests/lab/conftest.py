@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sitiv_infra.estate import Estate, load
-from sitiv_infra.lab.place import Place
+from sitiv_infra.lab.place import ROOT, Place
 from sitiv_infra.lab.scale import chosen
 from sitiv_infra.lab.twin import Twin, down
 from tests.lab.looking import ONLY, quiet
@@ -24,15 +25,18 @@ def small_estate() -> Estate:
 
 @pytest.fixture(scope="package")
 def place() -> Iterator[Place]:
-    """Give the lab's place; nothing of an earlier run is there."""
+    """Give the lab's place; nothing of an earlier run is there, and a run beside this one waits."""
     need(
         "ip", "systemd-nspawn", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "debootstrap",
         "losetup", "ethtool", "ssh", "ssh-keygen", "nc", "ping", "minio", "mc", root=True,
     )  # fmt: skip
     found = Place("tests")
-    down(found, quiet)
-    yield found
-    down(found, quiet)
+    ROOT.mkdir(parents=True, exist_ok=True)
+    with (ROOT / "tests.session").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        down(found, quiet)
+        yield found
+        down(found, quiet)
 
 
 @pytest.fixture

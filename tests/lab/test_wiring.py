@@ -93,9 +93,10 @@ def test_no_address_is_given_twice(folder: str) -> None:
     assert shared == set()
 
 
-def test_the_workstation_is_beside_every_bastion() -> None:
+def test_the_workstation_is_beside_every_bastion_and_outside() -> None:
     found = {c.vlan.name: c for c in wiring.station_cables(lab())}
-    assert set(found) == {"a-admin", "b-admin"}
+    assert set(found) == {"a-admin", "b-admin", "outside"}
+    assert found["outside"].addresses[0] == ip_interface("203.0.113.253/24")
     assert found["a-admin"].addresses[0] == ip_interface("10.10.60.254/24")
     assert {c.machine for c in found.values()} == {STATION}
     assert list(wiring.station_cables(chosen(lab(), ["fw-*"]))) == []

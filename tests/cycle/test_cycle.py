@@ -1,0 +1,174 @@
+"""A lab's whole life: converged, judged, broken in every way, drained, taken down.
+
+The tests are steps of one story: each needs what the ones before have left.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitiv_infra.cli import run
+from sitiv_infra.lab import faults
+from sitiv_infra.lab.place import INTERNET
+from sitiv_infra.lab.rehearse import Fault, rehearse, usual
+from sitiv_infra.report.continuity import read, rehearsal
+from sitiv_infra.report.continuity.figures import Connection
+from tests.cycle.conftest import Cycle, Said
+from tests.lab.looking import leftovers
+
+SECONDS = 15.0  # that each fault lasts, and the time after it
+
+
+@pytest.fixture(scope="module")
+def first(cycle: Cycle) -> Said:
+    """Give what the first run of all playbooks said."""
+    return cycle.play("site.yml")
+
+
+@pytest.fixture
+def converged(cycle: Cycle, first: Said) -> Iterator[Cycle]:
+    """Give the lab after the playbooks; what a failed test has broken is healed."""
+    assert first.went_well(), first.text[-8000:]
+    yield cycle
+    if faults.active(cycle.place):
+        faults.heal(cycle.twin)
+
+
+def test_the_playbooks_converge_from_nothing(first: Said, cycle: Cycle) -> None:
+    assert first.went_well(), first.text[-8000:]
+    declared = {seen.machine.name for seen in cycle.twin.status()}
+    directories = {name for name in declared if name.startswith("dc-")}
+    assert set(first.counts) == declared - directories
+    assert set(first.hosts("changed")) == set(first.counts)
+
+
+def test_a_second_run_changes_nothing(converged: Cycle) -> None:
+    second = converged.play("site.yml")
+    assert second.went_well(), second.text[-8000:]
+    assert second.hosts("changed") == {}
+
+
+HAND_MADE = {
+    "bastion-a1": "sed -i s/^LoginGraceTime.*/LoginGraceTime\\ 77/ /etc/ssh/sshd_config.d/*sitiv*",
+    "portail-a1": "nft insert rule inet sitiv_host input tcp dport 5555 accept",
+    "store-b3": "systemctl stop chrony.service",
+}
+
+
+def test_what_a_hand_changes_is_named_by_the_next_audit(
+    converged: Cycle, tmp_path: Path
+) -> None:
+    for machine, script in HAND_MADE.items():
+        converged.inside(machine, script)
+    limit = ["--limit", ",".join(HAND_MADE)]
+    foretold = converged.play(
+        "site.yml", "--check", "--diff", *limit, ANSIBLE_CALLBACKS_ENABLED="sitiv.infra.drift"
+    )
+    assert set(foretold.hosts("changed")) == set(HAND_MADE), foretold.text[-4000:]
+    told = audited(converged, tmp_path)
+    assert {m for m, found in told.items() if "drift.none" in found} == set(HAND_MADE)
+    assert "host.ssh-hardened" in told["bastion-a1"]
+    assert "host.firewall-as-declared" in told["portail-a1"]
+    mended = converged.play("site.yml", *limit)
+    assert mended.went_well(), mended.text[-4000:]
+    assert set(mended.hosts("changed")) == set(HAND_MADE)
+    assert not {m for m, found in audited(converged, tmp_path).items() if found - {"drift.none"}}
+
+
+def audited(cycle: Cycle, folder: Path) -> dict[str, set[str]]:
+    """Audit the hosts; give for each machine the checks that fail on it."""
+    done = cycle.sitiv(
+        "audit", "--estate", str(cycle.inventory / "estate"), "--runs", str(folder / "runs"),
+        "--only", "host.*", "--only", "drift.none", "--format", "jsonl",
+    )  # fmt: skip
+    found: dict[str, set[str]] = {}
+    for line in done.stdout.splitlines():
+        verdict: dict[str, Any] = json.loads(line)
+        if verdict.get("status") == "fail":
+            machine = verdict["target"].split("/")[2].partition("@")[0]
+            found.setdefault(machine, set()).add(verdict["check"])
+    assert done.returncode in {0, 1, 2}, done.stderr
+    return found
+
+
+def test_a_firewall_is_not_touched_while_its_peer_is_away(converged: Cycle) -> None:
+    faults.make(converged.twin, "host", "fw-a1")
+    said = converged.play("network.yml", "--limit", "site_a:!fw-a1")
+    assert set(said.hosts("failed")) == {"fw-a2"}
+    assert "fw-a1" in said.text
+    faults.heal(converged.twin)
+
+
+def test_every_fault_is_survived_within_what_is_promised(
+    converged: Cycle, tmp_path: Path
+) -> None:
+    plan = usual(converged.twin.estate)
+    assert {fault.kind for fault in plan} == set(faults.KINDS)
+    rehearse(converged.twin, [*plan, Fault("site", "b")], tmp_path / "records", SECONDS)
+    told = rehearsal(converged.twin.estate, read(tmp_path / "records"))
+    assert [row.service.name for row in told.rows if any(p.standing == "not-kept" for p in row.promises)] == []
+    assert [row.figures.lost for row in told.rows if row.figures.lost] == []
+    assert {row.figures.unverified for row in told.rows} == {0}
+    failed = {
+        str(row.figures.window.event.kind): row.figures.failed
+        for row in told.rows
+        if row.figures.window.event and row.figures.window.event.what == "fault"
+    }
+    assert failed["link"] == failed["slow-link"] == 0
+    kept = [
+        row.figures.connection
+        for row in told.rows
+        if row.figures.window.event and row.figures.window.event.target == "fw-a1"
+    ]
+    assert set(kept) == {Connection.SURVIVED}
+
+
+@contextmanager
+def probing(cycle: Cycle, folder: Path) -> Iterator[None]:
+    """Ask the published services all the while; afterwards everything is read back."""
+    words = [sys.executable, "-m", "sitiv_infra.lab.probe"]
+    words += ["--estate", str(cycle.place.folder / "estate.json")]
+    words += ["--ca", str(cycle.place.folder / "pki/ca.pem"), "--folder", str(folder)]
+    inside = ["ip", "netns", "exec", cycle.place.namespace(INTERNET)]
+    with subprocess.Popen([*inside, *words], cwd=cycle.repository) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            assert process.wait(180) == 0
+
+
+def test_a_site_is_drained_and_comes_back_with_no_lost_request(
+    converged: Cycle, tmp_path: Path
+) -> None:
+    with probing(converged, tmp_path / "records"):
+        drained = converged.play("failover.yml", "--extra-vars", "site=a")
+        leads = converged.inside("fw-b1", "ip -brief address show")
+        back = converged.play("failover.yml", "--extra-vars", "site=a direction=return")
+    assert drained.went_well(), drained.text[-4000:]
+    assert back.went_well(), back.text[-4000:]
+    assert "203.0.113.10" in leads
+    assert "203.0.113.10" in converged.inside("fw-a1", "ip -brief address show")
+    told = rehearsal(converged.twin.estate, read(tmp_path / "records"))
+    assert [(r.figures.failed, r.figures.lost) for r in told.rows] == [(0, ())] * len(told.rows)
+    assert told.rows
+
+
+def test_the_sites_hold_the_same_after_all_of_it(converged: Cycle) -> None:
+    last = converged.play("site.yml", "--check", "--limit", "role_object_storage")
+    assert last.went_well(), last.text[-4000:]
+    assert last.hosts("changed") == {}
+
+
+def test_nothing_is_left_after_it(cycle: Cycle) -> None:
+    assert run(["lab", "down", "--name", cycle.place.name]) == 0
+    assert leftovers(cycle.place) == []
