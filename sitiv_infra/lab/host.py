@@ -125,7 +125,7 @@ class Host:
         """Give the command that runs words in the host, as its root; LabError when it is down."""
         leader = self.leader()
         if leader is None:
-            raise LabError(f"{self.name} is down; start it with: sitiv lab heal host {self.name}")
+            raise LabError(f"{self.name} is down; start it with: sitiv lab heal")
         enter = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid"]
         limit = ["/usr/bin/setpriv", f"--bounding-set={WITHHELD}", f"--inh-caps={WITHHELD}"]
         return [*enter, "--", *limit, *words]
