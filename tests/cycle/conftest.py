@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from sitiv_infra.cli import run
 from sitiv_infra.cli.lab import environment
 from sitiv_infra.estate import load
+from sitiv_infra.lab import faults
 from sitiv_infra.lab.place import INTERNET, STATION, Place
 from sitiv_infra.lab.twin import Twin, down
+from tests.lab.looking import leftovers
 from tests.servers.need import need
 
 SECONDS = 1500  # after which a playbook hangs
@@ -92,9 +95,9 @@ class Cycle:
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cycle(repository: Path) -> Iterator[Cycle]:
-    """Give the lab as ``sitiv lab up`` leaves it; nothing has been applied."""
+    """Give the lab as ``sitiv lab up`` leaves it; after the tests nothing of it is left."""
     need(
         "ip", "systemd-nspawn", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "debootstrap",
         "losetup", "ethtool", "ssh", "ssh-keygen", "nc", "ping", "minio", "mc", "vcsim", "samba",
@@ -106,4 +109,20 @@ def cycle(repository: Path) -> Iterator[Cycle]:
         found.twin.up()
         yield found
     finally:
-        down(found.place, print)
+        assert run(["lab", "down", "--name", found.place.name]) == 0
+        assert leftovers(found.place) == []
+
+
+@pytest.fixture(scope="package")
+def first(cycle: Cycle) -> Said:
+    """Give what the first run of all playbooks said."""
+    return cycle.play("site.yml")
+
+
+@pytest.fixture
+def converged(cycle: Cycle, first: Said) -> Iterator[Cycle]:
+    """Give the lab after the playbooks; what a failed test has broken is healed."""
+    assert first.went_well(), first.text[-8000:]
+    yield cycle
+    if faults.active(cycle.place):
+        faults.heal(cycle.twin)
