@@ -25,6 +25,8 @@ DRIVE_BYTES = 2 * 1024**3  # a sparse file: only what is written takes room
 # One kernel, one clock: nothing in a host may set it, or load code into the kernel.
 WITHHELD = "-sys_time,-sys_module,-sys_boot"
 
+ONCE = {"etc/hosts"}  # written before the first start; from then on it is the host's own
+
 
 @dataclass(frozen=True)
 class Host:
@@ -60,7 +62,8 @@ class Host:
         write(self.root / "etc/machine-id", f"{identity}\n", 0o444)
         write(self.root / "etc/hostname", f"{self.name}\n")
         for path, (text, mode) in files.items():
-            write(self.root / path.lstrip("/"), text, mode)
+            if path not in ONCE or not (self.folder / "upper" / path).exists():
+                write(self.root / path, text, mode)
 
     def boot(self) -> None:
         """Start systemd; ``ready`` tells when it serves."""

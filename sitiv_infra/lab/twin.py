@@ -210,6 +210,7 @@ def down(place: Place, tell: Tell) -> None:
     """Take everything of a lab's name away, whatever state it is in; there may be nothing."""
     with place.alone():
         tell("processes")
+        _hang_up(place.folder)
         place.group().kill()
         for name in place.namespaces():
             Namespace(name).stop()
@@ -221,6 +222,14 @@ def down(place: Place, tell: Tell) -> None:
         for device in _loops(place.folder):
             _run("losetup", "--detach", device)
         shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def _hang_up(folder: Path) -> None:
+    """End the SSH connections that Ansible keeps open; one whose process is gone is none."""
+    for path in folder.glob("ssh/**/*"):
+        if path.is_socket():
+            command = ["ssh", "-o", f"ControlPath={path}", "-O", "exit", "lab"]
+            subprocess.run(command, capture_output=True, timeout=60, check=False)
 
 
 def _watch() -> None:

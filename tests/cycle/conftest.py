@@ -51,10 +51,13 @@ class Cycle:
         self.place = Place("cycle")
         self.twin = Twin(self.place, load(self.inventory / "estate"), print)
 
-    def play(self, playbook: str, *options: str, **variables: str) -> Said:
+    def play(
+        self, playbook: str, *options: str, inventory: Path | None = None, **variables: str
+    ) -> Said:
         """Apply a playbook, as the README says."""
+        words = ["-i", str(inventory or self.inventory)]
         done = self._run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.inventory)],
+            [str(Path(sys.executable).with_name("ansible-playbook")), *words],
             [*options, str(self.repository / "playbooks" / playbook)],
             {"NO_COLOR": "1", **variables},
         )

@@ -54,7 +54,7 @@ def rules(cycle: Cycle) -> str:
 
 
 def received(cycle: Cycle, tag: str) -> list[str]:
-    """Give what the log servers have together; what was on its way to one that dies, the other has."""
+    """Give what the log servers have together: what was on its way to one, the other has."""
     script = f"grep -rhoE '{tag} [0-9]+$' /var/log/remote/{APP} || true"
     found = [cycle.inside(server, script).splitlines() for server in (LOGS, "log-b1")]
     return sorted({line for lines in found for line in lines})

@@ -46,7 +46,7 @@ def reached(lab: Twin, machine: str, address: str) -> None:
 
 def test_hosts_lose_their_power_and_keep_their_files(whole: Twin) -> None:
     firewall, store = (whole.host(whole.estate.machines[name]) for name in ("fw-a2", "store-a1"))
-    inside(firewall, "echo kept >/srv/note; sync")
+    inside(firewall, "echo kept >/srv/note; echo 192.0.2.1 kept >>/etc/hosts; sync")
     inside(store, "printf kept | dd of=/dev/sdb conv=fsync")
     before = first_processes(whole)
     faults.make(whole, "host", "fw-a2")
@@ -63,7 +63,7 @@ def test_hosts_lose_their_power_and_keep_their_files(whole: Twin) -> None:
     assert set(states(whole).values()) == {"up"}
     after = first_processes(whole)
     assert {name for name in before if before[name] != after[name]} == {"fw-a2", "store-a1"}
-    assert inside(firewall, "cat /srv/note") == "kept\n"
+    assert inside(firewall, "cat /srv/note; tail -1 /etc/hosts") == "kept\n192.0.2.1 kept\n"
     assert inside(store, "head -c4 /dev/sdb") == "kept", "a drive outlives the power"
     reached(whole, "bastion-a1", "10.10.60.12")
     assert faults.active(whole.place) == []
