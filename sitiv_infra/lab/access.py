@@ -33,7 +33,7 @@ Host *
 """
 # One connection to a bastion carries all that goes through it.
 SHARED = "  ControlMaster auto\n  ControlPath {folder}/cm-{user}-%n\n  ControlPersist 300\n"
-EXTRA = ("minio-root", "app-guichet", "vrrp")  # what roles need beyond the estate's credentials
+EXTRA = ("minio-root", "app-guichet")  # what roles need beyond the estate's credentials
 KMS = "minio-kms"
 SSH_FAMILIES = {Firewall.family, ReadHost.family}  # their secret is the path of a key
 KEY_BYTES = 32

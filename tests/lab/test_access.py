@@ -64,7 +64,7 @@ def test_secrets_are_for_root_alone(place: Place, estate: Estate) -> None:
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
     known = yaml.safe_load(file.read_text())
     wanted = {s.credential for s in estate.sources.values() if s.credential}
-    assert wanted | {"minio-root", "minio-kms", "app-guichet", "vrrp"} <= set(known)
+    assert wanted | {"minio-root", "minio-kms", "app-guichet"} <= set(known)
     assert len(b64decode(known["minio-kms"])) == 32
     assert known["ssh-audit"] == str(access.folder / "audit"), "what is read by SSH has a key"
     values = [value for name, value in known.items() if name != "ssh-audit"]
