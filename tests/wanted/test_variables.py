@@ -135,7 +135,7 @@ def test_own_site_comes_first() -> None:
     assert store["port"] == 9000
     assert [n["name"] for n in store["nodes"]] == [f"store-a{n}.lab.test" for n in range(1, 5)]
     assert {b["name"]: b["lock"] for b in store["buckets"]} == {
-        "documents": None, "backups": {"mode": "governance", "days": 2},
+        "documents": None, "backups": {"mode": "governance", "days": 30},
     }  # fmt: skip
     assert [m.name for m in nearest(lab(), lab().machines["guichet-b1"], "log-server")] == [
         "log-b1", "log-a1",
