@@ -63,7 +63,7 @@ class Host:
         write(self.root / "etc/hostname", f"{self.name}\n")
         for path, (text, mode) in files.items():
             if path not in ONCE or not (self.folder / "upper" / path).exists():
-                write(self.root / path, text, mode)
+                write(self.root / path.lstrip("/"), text, mode)
 
     def boot(self) -> None:
         """Start systemd; ``ready`` tells when it serves."""
