@@ -1,6 +1,6 @@
 """Reads a Debian machine over SSH, by an account whose only command prints what the machine is.
 
-That command is ``sitiv-facts`` of the role ``audited``: it hands on what programs print, and here
+That command is ``sitiv-facts`` of the role ``baseline``: it hands on what programs print, and here
 that is read. What one program could not tell is Unread, and the rest is kept.
 """
 

@@ -20,6 +20,9 @@ from sitiv_infra.lab.process import LabError, program
 BRIDGE = "br0"
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 START_SECONDS = 20.0
+# For every packet the switch waits anew for all of its ports, an allocation each. glibc keeps
+# seven of a size at hand; with more, the switch needs a quarter less of its own time (40 ports).
+MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=1024"}
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,10 @@ class Switch:
         group.start([*server, f"--pidfile={self.folder}/ovsdb-server.pid"], log, environment)
         until(START_SECONDS, self._socket.exists, f"the switch of {self.site} does not start")
         switch = [program("ovs-vswitchd"), f"unix:{self._socket}"]
-        inside = ["nsenter", f"--net={FOLDER / self.namespace.name}"]
+        # A switch forwards in hardware: however busy the hosts are, it is not late.
+        inside = ["nsenter", f"--net={FOLDER / self.namespace.name}", "nice", "--adjustment=-20"]
         pidfile = f"--pidfile={self.folder}/ovs-vswitchd.pid"
-        group.start([*inside, *switch, pidfile], log, environment)
+        group.start([*inside, *switch, pidfile], log, {**environment, **MALLOC})
 
     @property
     def _socket(self) -> Path:

@@ -429,3 +429,25 @@ def test_a_folder_that_can_t_be_written_stops_nothing(place: Place) -> None:
     done = place.run("--check", "-i", "inventory")
     assert done.returncode == 0
     assert "nothing can be written" in done.stderr
+
+
+def test_files_that_one_task_writes_are_told_one_by_one(place: Place) -> None:
+    place.write(f"""
+- name: Everything
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Several
+      sitiv.infra.files:
+        files:
+          - {{path: "{place.host}/public", content: "MaxAuthTries 4\\n"}}
+          - {{path: "{place.host}/private", content: "wanted-private\\n", mode: "0600"}}
+""")
+    place.host.joinpath("public").write_text("MaxAuthTries 40\n")
+    place.host.joinpath("public").chmod(0o644)
+    lines = place.check("-i", "localhost,", "-c", "local")
+    assert [(c["task"], c["item"], c["diff"]) for c in of("change", lines)] == [
+        ("Several", f"{place.host}/public", ["-MaxAuthTries 40", "+MaxAuthTries 4"]),
+        ("Several", f"{place.host}/private", ["(content not shown)"]),
+    ]
+    assert "wanted-private" not in str(lines)

@@ -23,7 +23,7 @@ from sitiv_infra.lab.sshd import SshServer
 from sitiv_infra.secrets import Secrets
 from sitiv_infra.testing import estate_of
 
-PROGRAM = Path(__file__).parents[2] / "playbooks" / "roles" / "audited" / "files" / "sitiv-facts"
+PROGRAM = Path(__file__).parents[2] / "playbooks" / "roles" / "baseline" / "files" / "sitiv-facts"
 ESTATE = estate_of("machines: {web: {site: a, role: web}}")
 RULES = "table inet host { chain input { type filter hook input priority 0; }; }"
 

@@ -18,7 +18,7 @@ from tests.lab.looking import quiet
 from tests.servers.need import need
 
 ROOT = Path(__file__).parents[2]
-MAJORITY = ROOT / "playbooks/roles/firewall/files/programs/majority"
+MAJORITY = ROOT / "playbooks/roles/firewall/files/majority"
 
 
 @pytest.mark.parametrize(

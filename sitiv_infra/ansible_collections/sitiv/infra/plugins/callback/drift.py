@@ -65,6 +65,7 @@ HARMLESS = frozenset(
         "wait_for", "wait_for_connection",
     }
 )  # fmt: skip
+FILES = "sitiv.infra.files"  # it shows no content itself that not everybody may read
 WOULD_RUN = "Command would have run"
 REFUSED = "does not support check mode"
 
@@ -211,16 +212,18 @@ class _Run:
         self.waiting.get(self.now, set()).discard(host)
 
     def change(self, result: CallbackTaskResult) -> None:
-        """Write a task that would change its host."""
+        """Write a task that would change its host, once for each file that it tells of."""
         action = str(result.task.action)
         if action.rpartition(".")[2] in HARMLESS:
             return
-        shown = not _is_secret(result)
-        diff: tuple[str, ...] = ()
-        if shown and result.result.get("diff"):
-            open_to_all = may_be_shown(action, result.task.args)
-            diff = self.discretion.difference(result.result["diff"], may_show=open_to_all)
-        self.file.write("change", **self._task(result), diff=diff)
+        diff = None if _is_secret(result) else result.result.get("diff")
+        each = action == FILES and diff
+        may_show = bool(each) or may_be_shown(action, result.task.args)
+        for one in diff if each else [diff]:
+            lines = self.discretion.difference(one, may_show=may_show) if one else ()
+            task = self._task(result)
+            item = self.discretion.text(one["after_header"]) if each else task["item"]
+            self.file.write("change", **{**task, "item": item}, diff=lines)
 
     def skipped(self, result: CallbackTaskResult) -> None:
         """Write a task that check mode leaves out: a command that would run, or what is not known.

@@ -1,1 +1,0 @@
-../../baseline/files/write.sh
