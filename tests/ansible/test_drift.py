@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -431,7 +433,14 @@ def test_a_folder_that_can_t_be_written_stops_nothing(place: Place) -> None:
     assert "nothing can be written" in done.stderr
 
 
-def test_files_that_one_task_writes_are_told_one_by_one(place: Place) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Give a folder with a short name: a long one looks like a secret."""
+    with TemporaryDirectory(prefix="", dir=Path("/var/tmp")) as folder:
+        yield Path(folder)
+
+
+def test_files_that_one_task_writes_are_told_one_by_one(place: Place, short: Path) -> None:
     place.write(f"""
 - name: Everything
   hosts: localhost
@@ -440,14 +449,14 @@ def test_files_that_one_task_writes_are_told_one_by_one(place: Place) -> None:
     - name: Several
       sitiv.infra.files:
         files:
-          - {{path: "{place.host}/public", content: "MaxAuthTries 4\\n"}}
-          - {{path: "{place.host}/private", content: "wanted-private\\n", mode: "0600"}}
+          - {{path: {short}/public, content: "MaxAuthTries 4\\n"}}
+          - {{path: {short}/private, content: "wanted-private\\n", mode: "0600"}}
 """)
-    place.host.joinpath("public").write_text("MaxAuthTries 40\n")
-    place.host.joinpath("public").chmod(0o644)
+    short.joinpath("public").write_text("MaxAuthTries 40\n")
+    short.joinpath("public").chmod(0o644)
     lines = place.check("-i", "localhost,", "-c", "local")
     assert [(c["task"], c["item"], c["diff"]) for c in of("change", lines)] == [
-        ("Several", f"{place.host}/public", ["-MaxAuthTries 40", "+MaxAuthTries 4"]),
-        ("Several", f"{place.host}/private", ["(content not shown)"]),
+        ("Several", f"{short}/public", ["-MaxAuthTries 40", "+MaxAuthTries 4"]),
+        ("Several", f"{short}/private", ["(content not shown)"]),
     ]
     assert "wanted-private" not in str(lines)
