@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_interface
+from ipaddress import IPv4Network, IPv6Network, ip_interface
 
 from sitiv_infra.estate import Estate, Machine, Vlan
 from sitiv_infra.wanted.addressing import firewall_sites, legs, stretched
@@ -53,10 +53,15 @@ class Instance:
 
 @dataclass(frozen=True)
 class Routing:
-    """How one firewall takes part; ``witnesses`` are what it pings to know of a majority."""
+    """How one firewall takes part.
+
+    ``led`` are the networks that only the leader of all sites serves; ``witnesses`` are what it
+    pings to know of a majority.
+    """
 
     instances: tuple[Instance, ...]
     routes: tuple[Route, ...]
+    led: tuple[str, ...]
     witnesses: dict[str, tuple[str, ...]]
     sync_device: str
     sync_address: str
@@ -77,6 +82,7 @@ def routing(estate: Estate, machine: Machine) -> Routing | None:
             *_to_own_site(estate, machine, transit),
             *_to_leader(estate, transit),
         ),
+        led=tuple(str(net) for net in _led_networks(estate)),
         witnesses=_witnesses(estate, machine, transit),
         sync_device=transit.device,
         sync_address=str(here.addresses[0].ip),
@@ -167,17 +173,17 @@ def _to_own_site(estate: Estate, machine: Machine, transit: Vlan) -> Iterator[Ro
                 yield Route(str(net), via, transit.device, FALLBACK_METRIC)
 
 
+def _led_networks(estate: Estate) -> Iterator[IPv4Network | IPv6Network]:
+    for vlan in estate.vlans.values():
+        if stretched(estate, vlan) and not vlan.transit:
+            yield from vlan.subnets
+
+
 def _to_leader(estate: Estate, transit: Vlan) -> Iterator[Route]:
     """Yield the routes to what only the leader is connected to."""
     gateways = {gateway.version: gateway for gateway in transit.gateways}
     for version, gateway in gateways.items():
-        nets = [
-            str(net)
-            for vlan in estate.vlans.values()
-            if stretched(estate, vlan) and not vlan.transit
-            for net in vlan.subnets
-            if net.version == version
-        ]
+        nets = [str(net) for net in _led_networks(estate) if net.version == version]
         for target in [*nets, "0.0.0.0/0" if version == 4 else "::/0"]:
             yield Route(target, str(gateway.ip), transit.device, FALLBACK_METRIC)
 

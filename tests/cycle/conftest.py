@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,16 @@ from tests.lab.looking import leftovers
 from tests.servers.need import need
 
 SECONDS = 1500  # after which a playbook hangs
+PATIENCE = 60.0  # seconds after which what should have come is missing
 RECAP = re.compile(r"^(?P<host>\S+)\s+: (?P<counts>ok=.*)$", re.MULTILINE)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, and fail when it does not come."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "what should have come is missing"
+        time.sleep(0.2)
 
 
 @dataclass(frozen=True)
