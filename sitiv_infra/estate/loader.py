@@ -29,12 +29,14 @@ JINJA_REFUSED = "no Jinja in the estate; write the value out"
 OWN_NAME = "unknown key 'name': the name of a thing is its key"
 
 
-def load(folder: Path | str) -> Estate:
-    """Read every ``*.yml`` of a folder as one estate.
+def load(place: Path | str) -> Estate:
+    """Read every ``*.yml`` of a folder as one estate; or the JSON file that a standing lab keeps.
 
     Raises InvalidInput with every mistake that was found, each as ``file:line:column: what``.
     """
-    root = Path(folder)
+    root = Path(place)
+    if root.suffix == ".json" and root.is_file():
+        return _kept(root)
     merged = _Merged(Document(shown(root), None))
     for path in _files(root, merged.problems):
         try:
@@ -48,6 +50,14 @@ def load(folder: Path | str) -> Estate:
     if merged.problems or estate is None:
         raise InvalidInput(merged.problems)
     return estate
+
+
+def _kept(file: Path) -> Estate:
+    try:
+        return Estate.model_validate_json(file.read_bytes())
+    except (ValidationError, OSError) as error:
+        what = f"no estate that this version reads: {str(error).splitlines()[0]}"
+        raise InvalidInput([Problem(shown(file), 1, 1, what)]) from None
 
 
 def _files(root: Path, problems: list[Problem]) -> list[Path]:

@@ -37,6 +37,12 @@ EXTRA = ("minio-root", "app-guichet")  # what roles need beyond the estate's cre
 KMS = "minio-kms"
 SSH_FAMILIES = {Firewall.family, ReadHost.family}  # their secret is the path of a key
 KEY_BYTES = 32
+INVENTORY = """\
+# Written by `sitiv lab up`: what stands.
+plugin: sitiv.infra.estate
+source: ../standing.json
+"""
+VARIABLES = Path(__file__).with_name("group_vars.yml")
 
 
 class Access:
@@ -73,6 +79,13 @@ class Access:
                 known[source.credential] = str(self.folder / "audit")
         write(path, yaml.safe_dump(known), 0o600)
         return known
+
+    def inventory(self, standing: Estate) -> None:
+        """Write Ansible's inventory of what stands, which may be less than what is declared."""
+        folder = self.place.folder / "inventory"
+        write(self.place.folder / "standing.json", standing.model_dump_json())
+        write(folder / "estate.yml", INVENTORY)
+        write(folder / "group_vars" / "all.yml", VARIABLES.read_text("utf-8"))
 
     def files(self, machine: Machine) -> Iterator[tuple[str, tuple[str, int]]]:
         """Yield what an installer leaves on a host: path, text and mode."""

@@ -39,6 +39,11 @@ class Place:
         """Everything that the lab writes, but the cached base."""
         return ROOT / self.name
 
+    @property
+    def estate(self) -> Path:
+        """What the lab was made of: the declared estate, or what was kept of it."""
+        return self.folder / "estate.json"
+
     def host_folder(self, host: str) -> Path:
         """Give the folder of one host."""
         return self.folder / "hosts" / host

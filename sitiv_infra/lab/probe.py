@@ -28,12 +28,12 @@ from itertools import count
 from pathlib import Path
 
 from sitiv_infra.errors import SitivError
+from sitiv_infra.estate import load
 from sitiv_infra.lab.probe_http import Ask, Client
 from sitiv_infra.lab.probe_kept import Kept
 from sitiv_infra.lab.probe_targets import (
     DOCUMENTS,
     Target,
-    estate_from,
     refuse_outside,
     targets,
 )
@@ -191,7 +191,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = _arguments(words)
     try:
         refuse_outside()
-        known = targets(estate_from(given.estate), given.documents or DOCUMENTS)
+        known = targets(load(given.estate), given.documents or DOCUMENTS)
         chosen = [t for t in known if not given.service or t.service in given.service]
         if not chosen:
             raise LabError("the estate publishes no such service over HTTP")

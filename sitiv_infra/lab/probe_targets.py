@@ -7,9 +7,8 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 
-from sitiv_infra.estate import Estate, Exposure, load
+from sitiv_infra.estate import Estate, Exposure
 from sitiv_infra.lab.netns import FOLDER, PREFIX
 from sitiv_infra.lab.process import LabError
 
@@ -46,13 +45,6 @@ class Target:
     service: str
     doors: tuple[Door, ...]
     documents: bool = False
-
-
-def estate_from(place: Path) -> Estate:
-    """Read an estate: a folder of YAML, or the JSON file that a standing lab keeps."""
-    if place.is_dir():
-        return load(place)
-    return Estate.model_validate_json(place.read_text(encoding="utf-8"))
 
 
 def targets(estate: Estate, documents: Collection[str] = DOCUMENTS) -> list[Target]:

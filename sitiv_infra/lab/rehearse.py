@@ -86,7 +86,7 @@ def _probe(lab: Twin, folder: Path) -> Iterator[None]:
     """Let the probe run in the internet's namespace; at the end it reads everything back."""
     place = lab.place
     command = ["ip", "netns", "exec", place.namespace(INTERNET), sys.executable, "-m"]
-    command += ["sitiv_infra.lab.probe", "--estate", str(place.folder / "estate.json")]
+    command += ["sitiv_infra.lab.probe", "--estate", str(place.estate)]
     command += ["--ca", str(place.folder / "pki" / "ca.pem"), "--folder", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:

@@ -27,7 +27,7 @@ def scaled(estate: Estate, most: int) -> Estate:
         seen[kind] = seen.get(kind, 0) + 1
         if machine.role in WHOLE or seen[kind] <= most:
             kept[machine.name] = machine
-    return _with(estate, kept)
+    return restricted(estate, kept)
 
 
 def chosen(estate: Estate, patterns: Iterable[str]) -> Estate:
@@ -38,10 +38,10 @@ def chosen(estate: Estate, patterns: Iterable[str]) -> Estate:
         if not found:
             raise InvalidInput(f"--only {pattern}: no declared machine is called so")
         kept |= found
-    return _with(estate, {n: m for n, m in estate.machines.items() if n in kept})
+    return restricted(estate, {n: m for n, m in estate.machines.items() if n in kept})
 
 
-def _with(estate: Estate, machines: Mapping[str, Machine]) -> Estate:
+def restricted(estate: Estate, machines: Mapping[str, Machine]) -> Estate:
     """Give the estate with these machines only, and nothing that points at others."""
     names = set(machines)
     served = {service for machine in machines.values() for service in machine.services}

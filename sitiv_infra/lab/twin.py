@@ -22,12 +22,12 @@ from sitiv_infra.lab.host import Host
 from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.place import INTERNET, STATION, Place, write
 from sitiv_infra.lab.process import LabError
+from sitiv_infra.lab.scale import restricted
 from sitiv_infra.lab.switch import Switch
 from sitiv_infra.wanted import hosts
 from sitiv_infra.wanted.switching import CARRIER
 
 AT_ONCE = 6
-ESTATE = "estate.json"
 NAMES = Path("/etc/netns")
 HOST, ABSENT = "host", "absent"
 # Each systemd watches files; the kernel's default ends at about twenty hosts.
@@ -55,7 +55,7 @@ class Twin:
     @classmethod
     def standing(cls, place: Place, tell: Tell) -> Twin:
         """Give the lab that was brought up under a name; LabError where there is none."""
-        file = place.folder / ESTATE
+        file = place.estate
         if not file.exists():
             raise LabError(f"no lab '{place.name}' stands here; bring it up with: sitiv lab up")
         try:
@@ -83,13 +83,18 @@ class Twin:
         self._check_names()
         with self.place.alone():
             image = base(self.tell)
-            write(self.place.folder / ESTATE, self.estate.model_dump_json())
+            write(self.place.estate, self.estate.model_dump_json())
             _watch()
             self.tell("switches and links")
             self.switches(self.estate.sites)
             self._outsiders()
             machines = self.debian()
-            Access(self.place, self.estate).prepare(machines)
+            access = Access(self.place, self.estate)
+            access.prepare(machines)
+            found = self.estate.machines.items()
+            access.inventory(
+                restricted(self.estate, {n: m for n, m in found if self.kind(m) != ABSENT})
+            )
             self.tell(f"{len(machines)} hosts")
             self.power_on(self.estate.machines.values(), image)
             self._plug(wiring.switch_names(self.estate))  # cables that were laid again, too

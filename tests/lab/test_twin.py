@@ -19,7 +19,6 @@ from sitiv_infra.cli import run
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate
 from sitiv_infra.lab import place as place_module
-from sitiv_infra.lab import twin as module
 from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.place import Place
 from sitiv_infra.lab.process import LabError
@@ -93,7 +92,7 @@ def test_progress_is_told(standing: Twin) -> None:
     heard: list[str] = []
     Twin(standing.place, standing.estate, heard.append).up()
     assert heard == ["switches and links", "9 hosts"]
-    assert json.loads((standing.place.folder / module.ESTATE).read_text())["machines"]
+    assert json.loads(standing.place.estate.read_text())["machines"]
 
 
 def test_two_commands_at_once(standing: Twin, capsys: pytest.CaptureFixture[str]) -> None:
@@ -235,14 +234,14 @@ GARBAGE = [b"", b"\xff\x00", b"{", b"[]", b'{"operator": 1}', b'{"machines": {}}
 @pytest.mark.parametrize("garbage", GARBAGE, ids=repr)
 def test_garbage_in_the_labs_estate_is_told(elsewhere: Place, garbage: bytes) -> None:
     elsewhere.folder.mkdir()
-    (elsewhere.folder / module.ESTATE).write_bytes(garbage)
+    elsewhere.estate.write_bytes(garbage)
     with pytest.raises(LabError, match=r"estate\.json is no estate any more .*sitiv lab down"):
         Twin.standing(elsewhere, quiet)
 
 
 def test_an_estate_survives_its_file(elsewhere: Place, small_estate: Estate) -> None:
     elsewhere.folder.mkdir()
-    (elsewhere.folder / module.ESTATE).write_text(small_estate.model_dump_json())
+    elsewhere.estate.write_text(small_estate.model_dump_json())
     assert Twin.standing(elsewhere, quiet).estate == small_estate
 
 

@@ -41,7 +41,9 @@ options:
     required: true
     choices: [sitiv.infra.estate]
   source:
-    description: Folder of the estate's YAML files, from the folder of the inventory file.
+    description:
+      - Folder of the estate's YAML files, from the folder of the inventory file; or the
+        C(estate.json) of a lab.
     type: str
     default: estate
 """
