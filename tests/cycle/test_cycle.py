@@ -185,6 +185,14 @@ def test_a_lead_whose_handing_on_was_killed_takes_new_connections_again(converge
     assert converged.inside("fw-a1", "cat /run/keepalived/lead") == "MASTER\n"
 
 
+def test_a_store_that_hangs_is_restarted(converged: Cycle) -> None:
+    process = "systemctl show --property MainPID --value minio"
+    before = converged.inside("store-a3", f"{process}; kill -STOP $({process})").strip()
+    until(lambda: converged.inside("store-a3", process).strip() not in {before, "0"})
+    healthy = "curl -sk https://localhost:9000/minio/health/cluster -o /dev/null -w '%{http_code}'"
+    until(lambda: converged.inside("store-a3", healthy + " || true") == "200")
+
+
 def test_the_sites_hold_the_same_after_all_of_it(converged: Cycle) -> None:
     last = converged.play("site.yml", "--check", "--limit", "role_object_storage")
     assert last.went_well(), last.text[-4000:]

@@ -16,6 +16,8 @@ from typing import Any, Self
 from ansible.module_utils.basic import AnsibleModule
 
 Document = dict[str, Any]
+SECONDS = 120  # that a command may take; the client itself waits for ever for a store that hangs
+TIMED_OUT = 124  # timeout(1)
 MEMORY = "/run"  # files there never reach a drive
 
 OPTIONS: dict[str, Document] = {
@@ -69,7 +71,13 @@ class Client:
 
     def ask(self, *words: str) -> list[Document]:
         """Run one command and give its answers, complaints as well."""
-        code, out, err = self._run([self._module.params["client"], "--json", *words])
+        bound = ["timeout", "--kill-after", "5", str(SECONDS)]
+        code, out, err = self._run([*bound, self._module.params["client"], "--json", *words])
+        if code == TIMED_OUT:
+            raise Refused(
+                f"mc {' '.join(words[:3])}: no answer within {SECONDS} s; a node that hangs is"
+                " restarted by its minio-watch.service"
+            )
         answers = list(documents(out))
         if code and not answers:
             raise Refused(f"mc {' '.join(words[:3])}: {err.strip() or out.strip()}")
