@@ -55,8 +55,8 @@ class Instance:
 class Routing:
     """How one firewall takes part.
 
-    ``led`` are the networks that only the leader of all sites serves; ``witnesses`` are what it
-    pings to know of a majority.
+    ``led`` are the networks and addresses that only the leader of all sites serves, the same for
+    every firewall; ``witnesses`` are what it pings to know of a majority.
     """
 
     instances: tuple[Instance, ...]
@@ -82,7 +82,7 @@ def routing(estate: Estate, machine: Machine) -> Routing | None:
             *_to_own_site(estate, machine, transit),
             *_to_leader(estate, transit),
         ),
-        led=tuple(str(net) for net in _led_networks(estate)),
+        led=tuple(_led_alone(estate)),
         witnesses=_witnesses(estate, machine, transit),
         sync_device=transit.device,
         sync_address=str(here.addresses[0].ip),
@@ -177,6 +177,16 @@ def _led_networks(estate: Estate) -> Iterator[IPv4Network | IPv6Network]:
     for vlan in estate.vlans.values():
         if stretched(estate, vlan) and not vlan.transit:
             yield from vlan.subnets
+
+
+def _led_alone(estate: Estate) -> Iterator[str]:
+    """Yield stretched networks; of those outside, which others are in as well, our addresses."""
+    for vlan in estate.vlans.values():
+        if stretched(estate, vlan) and not vlan.transit:
+            outside = estate.zones[vlan.zone].internet
+            yield from map(str, [g.ip for g in vlan.gateways] if outside else vlan.subnets)
+    for virtual in estate.virtual_addresses.values():
+        yield from map(str, virtual.publishes)
 
 
 def _to_leader(estate: Estate, transit: Vlan) -> Iterator[Route]:
