@@ -180,13 +180,17 @@ def _led_networks(estate: Estate) -> Iterator[IPv4Network | IPv6Network]:
 
 
 def _led_alone(estate: Estate) -> Iterator[str]:
-    """Yield stretched networks; of those outside, which others are in as well, our addresses."""
+    """Yield stretched networks; of those outside, which others are in as well, our addresses.
+
+    Instead of a published address, those that it is translated to: conntrackd looks at the sources
+    of both directions, and an answer's is not translated yet.
+    """
     for vlan in estate.vlans.values():
         if stretched(estate, vlan) and not vlan.transit:
             outside = estate.zones[vlan.zone].internet
             yield from map(str, [g.ip for g in vlan.gateways] if outside else vlan.subnets)
     for virtual in estate.virtual_addresses.values():
-        yield from map(str, virtual.publishes)
+        yield from map(str, virtual.addresses if virtual.publishes else ())
 
 
 def _to_leader(estate: Estate, transit: Vlan) -> Iterator[Route]:

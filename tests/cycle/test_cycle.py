@@ -174,6 +174,7 @@ def test_a_firewall_that_stands_by_tells_of_no_connection(converged: Cycle) -> N
         for instance in ("lead", "site")
     }
     assert told["fw-a2", "lead"] == told["fw-a2", "site"] == 0
+    assert told["fw-a1", "lead"] > 0
     assert told["fw-a1", "site"] > 0
 
 
