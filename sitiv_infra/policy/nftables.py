@@ -59,7 +59,9 @@ def read(
     flagged = {_table(body) for kind, body in objects if kind == "table" and body.get("flags")}
     chains: dict[str, list[Rule]] = {}
     bases: list[tuple[int, int, Base]] = []
+    number = 0
     for kind, body in objects:
+        number += kind == "rule"
         if version not in VERSIONS.get(str(body.get("family")), ()):
             continue
         if kind == "chain":
@@ -71,7 +73,7 @@ def read(
                 bases.append((*order, base._replace(blurred=base.blurred or dormant)))
         elif kind == "rule":
             rules = chains.setdefault(_chain(body, body.get("chain")), [])
-            rules.extend(_Reader(body, sets, version, device).rules())
+            rules.extend(_Reader(body, sets, version, device).rules(number))
     ordered = sorted(bases, key=lambda item: item[:2])
     frozen = {name: tuple(rules) for name, rules in chains.items()}
     return RuleBase(version, frozen, tuple(base for *_, base in ordered))
@@ -116,8 +118,11 @@ class _Reader:
         comment = f" ({body['comment']})" if body.get("comment") else ""
         self.name = f"{_chain(body, body.get('chain'))} #{body.get('handle')}{comment}"
 
-    def rules(self) -> list[Rule]:
+    def rules(self, number: int) -> list[Rule]:
         """Give the rule as first-match rules, none where it has no effect on a packet's fate."""
+        return [rule._replace(number=number) for rule in self._rules()]
+
+    def _rules(self) -> list[Rule]:
         ways = [Way()]
         found: list[Rule] = []
         expressions = self.body.get("expr")

@@ -36,6 +36,7 @@ class Action(StrEnum):
     RETURN = "return"
     JUMP = "jump"
     GOTO = "goto"
+    NONE = "none"
     EITHER = "either"
 
 
@@ -47,13 +48,17 @@ class Test(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Tests that must all hold, then an action; with doubts it may also not match."""
+    """Tests that must all hold, then an action; with doubts it may also not match.
+
+    ``number`` is its place among the rules of the dump, from 1.
+    """
 
     name: str
     tests: tuple[Test, ...]
     action: Action
     target: str = ""
     doubts: tuple[str, ...] = ()
+    number: int = 0
 
 
 class Base(NamedTuple):

@@ -2,7 +2,8 @@
 
 Dimensions: protocol number, source and destination address (as integers), source and destination
 port. ICMP has no ports: its type and code stand in their place. The address family is not a
-dimension: IPv4 and IPv6 are never mixed in one box.
+dimension: IPv4 and IPv6 are never mixed in one box. Formats that tell more have more dimensions
+after these.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import IntEnum
 
 Interval = tuple[int, int]
 Intervals = tuple[Interval, ...]
-Box = tuple[Intervals, Intervals, Intervals, Intervals, Intervals]
+Box = tuple[Intervals, ...]
 
 
 class Dimension(IntEnum):
@@ -81,7 +82,7 @@ def box(dimensions: dict[Dimension, Intervals]) -> Box:
     sides = list(EVERYTHING)
     for dimension, intervals in dimensions.items():
         sides[dimension] = intervals
-    return sides[0], sides[1], sides[2], sides[3], sides[4]
+    return tuple(sides)
 
 
 def intersection(first: Box, second: Box) -> Box | None:
@@ -92,11 +93,11 @@ def intersection(first: Box, second: Box) -> Box | None:
         if not side:
             return None
         sides.append(side)
-    return sides[0], sides[1], sides[2], sides[3], sides[4]
+    return tuple(sides)
 
 
 def difference(first: Box, second: Box) -> list[Box]:
-    """Give the first box without the second, as at most five disjoint boxes."""
+    """Give the first box without the second, as disjoint boxes, at most one a dimension."""
     if intersection(first, second) is None:
         return [first]
     pieces: list[Box] = []
@@ -104,8 +105,7 @@ def difference(first: Box, second: Box) -> list[Box]:
     for dimension, cut in enumerate(second):
         outside = without(rest[dimension], cut)
         if outside:
-            piece = [*rest[:dimension], outside, *rest[dimension + 1 :]]
-            pieces.append((piece[0], piece[1], piece[2], piece[3], piece[4]))
+            pieces.append((*rest[:dimension], outside, *rest[dimension + 1 :]))
         rest[dimension] = common(rest[dimension], cut)
     return pieces
 

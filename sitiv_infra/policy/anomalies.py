@@ -1,0 +1,171 @@
+"""What the order of a first-match list makes of its rules, exactly.
+
+The terms are those of Al-Shaer and Hamed (2004), and of what vendors' clean-up reports use, with
+one difference: a shadow may be cast by several rules together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from sitiv_infra.policy.cover import Answer, Inconclusive, Indices, Point, Ranks
+from sitiv_infra.policy.lists import RuleList, Table
+from sitiv_infra.policy.rules import Verdict
+
+
+class Dead(NamedTuple):
+    """A rule that no packet reaches, the rules that take all of its packets, and one of these."""
+
+    number: int
+    blockers: tuple[int, ...]
+    witness: Point
+
+
+class Redundant(NamedTuple):
+    """A rule without which every packet fares the same, and the rules that would take its own.
+
+    Without heirs, the policy would.
+    """
+
+    number: int
+    heirs: tuple[int, ...]
+    witness: Point
+
+
+class Correlated(NamedTuple):
+    """A rule that partly overlaps earlier ones of the other verdict: their order decides."""
+
+    number: int
+    others: tuple[int, ...]
+    witness: Point
+
+
+@dataclass
+class Anomalies:
+    """Findings on a list of rules, and the rules for which the budget was spent.
+
+    ``reached`` has a packet for each rule that is not in the shadow of others; ``needed`` are those
+    without which some packet would fare otherwise, or might.
+    """
+
+    shadowed: list[Dead] = field(default_factory=list)
+    redundant: list[Redundant] = field(default_factory=list)
+    correlated: list[Correlated] = field(default_factory=list)
+    inoperative: list[int] = field(default_factory=list)
+    inconclusive: list[int] = field(default_factory=list)
+    reached: dict[int, Point] = field(default_factory=dict)
+    needed: set[int] = field(default_factory=set)
+
+
+def anomalies(rules: RuleList, table: Table | None = None) -> Anomalies:
+    """Look at every rule of a list."""
+    seen = table or Table(rules)
+    found = Anomalies()
+    for place, line in enumerate(rules.lines):
+        if not line.boxes:
+            found.inoperative.append(line.number)
+            continue
+        try:
+            _look(seen, place, found)
+        except Inconclusive:
+            found.inconclusive.append(line.number)
+    return found
+
+
+def _look(seen: Table, place: int, found: Anomalies) -> None:
+    line = seen.rules.lines[place]
+    answers = list(_shadow(seen, place))
+    hole = answers[-1].hole
+    if hole is None:
+        used = seen.numbers(index for answer in answers for index in answer.used)
+        low, _ = next(iter(seen.of(place)))
+        found.shadowed.append(Dead(line.number, used, seen.scale.point(low)))
+        return
+    found.reached[line.number] = seen.scale.point(hole)
+    if line.verdict is None or line.doubts:
+        found.needed.add(line.number)
+        return
+    heirs = None if _differs(seen, place, hole) else _heirs(seen, place)
+    if heirs is None:
+        found.needed.add(line.number)
+    else:
+        found.redundant.append(Redundant(line.number, heirs, seen.scale.point(hole)))
+    others = _correlated(seen, place)
+    if others:
+        found.correlated.append(others)
+
+
+def _shadow(seen: Table, place: int) -> Iterator[Answer]:
+    """Ask for each plain box of a rule whether the rules before it cover it, until one is open."""
+    end = int(seen.starts[place])
+    for low, high in seen.of(place):
+        among = seen.cover.overlapping(low, high, end)
+        answer = seen.cover.ask(low, high, among[seen.certain[among]])
+        yield answer
+        if answer.hole is not None:
+            return
+
+
+def _differs(seen: Table, place: int, corner: Ranks) -> bool:
+    """Whether a packet that reaches a rule would fare otherwise without it, or might."""
+    after = seen.holding(corner)
+    after = after[(seen.owner[after] > place) & ~seen.silent[after]]
+    verdict = seen.rules.lines[place].verdict
+    if not after.size:
+        return seen.rules.policy is not verdict
+    return not seen.certain[after[0]] or seen.accepts[after[0]] != (verdict is Verdict.ACCEPT)
+
+
+def _heirs(seen: Table, place: int) -> tuple[int, ...] | None:
+    """Give the rules that would take a rule's packets with its verdict; None if others would."""
+    accept = seen.rules.lines[place].verdict is Verdict.ACCEPT
+    used: set[int] = set()
+    for low, high in seen.of(place):
+        near = seen.cover.overlapping(low, high)
+        owner, sure = seen.owner[near], seen.certain[near]
+        before = near[(owner < place) & sure]
+        after = near[(owner > place) & ~seen.silent[near]]
+        same = seen.certain[after] & (seen.accepts[after] == accept)
+        for index in after[~same]:
+            inner = _common(seen, low, high, int(index))
+            taken = after[same & (seen.owner[after] < seen.owner[index])]
+            if _open(seen, *inner, np.concatenate([before, taken])).hole is not None:
+                return None
+        answer = _open(seen, low, high, np.concatenate([before, after[same]]))
+        if answer.hole is not None and (seen.rules.policy is Verdict.ACCEPT) != accept:
+            return None
+        used |= {index for index in after[same].tolist() if index in answer.used}
+    return seen.numbers(used)
+
+
+def _common(seen: Table, low: Ranks, high: Ranks, index: int) -> tuple[Ranks, Ranks]:
+    lows, highs = seen.cover.lows[:, index], seen.cover.highs[:, index]
+    return np.maximum(low, lows), np.minimum(high, highs)
+
+
+def _open(seen: Table, low: Ranks, high: Ranks, among: Indices) -> Answer:
+    return seen.cover.ask(low, high, seen.cover.meeting(low, high, among))
+
+
+def _correlated(seen: Table, place: int) -> Correlated | None:
+    line = seen.rules.lines[place]
+    accept = line.verdict is Verdict.ACCEPT
+    others: set[int] = set()
+    witness: Point | None = None
+    for low, high in seen.of(place):
+        near = seen.cover.overlapping(low, high, int(seen.starts[place]))
+        near = near[(seen.accepts[near] != accept) & seen.certain[near]]
+        lows, highs = seen.cover.lows[:, near], seen.cover.highs[:, near]
+        inside = ((lows <= low[:, None]) & (highs >= high[:, None])).all(axis=0)
+        around = ((lows >= low[:, None]) & (highs <= high[:, None])).all(axis=0)
+        partly = near[~inside & ~around]
+        if partly.size and witness is None:
+            witness = seen.scale.point(_common(seen, low, high, int(partly[0]))[0])
+        others |= set(partly.tolist())
+    if witness is None:
+        return None
+    return Correlated(line.number, seen.numbers(others), witness)

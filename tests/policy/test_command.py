@@ -1,0 +1,128 @@
+"""``sitiv policy`` as its user sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sitiv_infra.cli import run
+
+DUMP = """*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -s 10.1.0.0/16 -p tcp -m tcp --dport 443 -j ACCEPT
+-A FORWARD -s 10.1.2.0/24 -p tcp -m tcp --dport 443 -j DROP
+-A FORWARD -m limit --limit 3/min -j LOG --log-prefix "dropped: "
+COMMIT
+"""
+PORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+SOURCE = {"payload": {"protocol": "ip", "field": "saddr"}}
+PLACE = {"family": "inet", "table": "t"}
+RULESET = {
+    "nftables": [
+        {"table": {"family": "inet", "name": "t", "handle": 1}},
+        {"chain": {**PLACE, "name": "f", "handle": 1, "type": "filter", "hook": "forward",
+                   "prio": 0, "policy": "drop"}},
+        {"rule": {**PLACE, "chain": "f", "handle": 2, "expr": [
+            {"match": {"op": "==", "left": PORT, "right": 443}}, {"accept": None}]}},
+        {"rule": {**PLACE, "chain": "f", "handle": 3, "expr": [
+            {"match": {"op": "==", "left": SOURCE, "right": "10.1.0.1"}},
+            {"match": {"op": "==", "left": PORT, "right": 443}}, {"drop": None}]}},
+    ]
+}  # fmt: skip
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    file = tmp_path / "dump.txt"
+    file.write_text(DUMP, encoding="utf-8")
+    return file
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    code = run(["policy", *map(str, words)])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_findings_are_told_as_json(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("analyse", dump, "--from", "iptables-save", "--format", "json")
+    code, out, err = told(capsys, *words)
+    found = json.loads(out)
+    assert code == 0
+    assert found["rules"] == 3
+    assert [(one["rule"], one["blockers"]) for one in found["shadowed"]] == [(2, [1])]
+    assert found["shadowed"][0]["witness"].startswith("tcp 10.1.2.")
+    assert found["redundant"] == found["inoperative"] == found["inconclusive"] == []
+    assert [one["rule"] for one in found["undecided"]] == [3]
+    assert "FORWARD IPv4: 3 rules" in err
+
+
+def test_and_as_a_table(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = told(capsys, "analyse", dump, "--from", "iptables-save")
+    assert any(line.split()[:3] == ["shadowed", "2", "1"] for line in out.splitlines())
+    assert out.splitlines()[-1].startswith("3 rules: 1 shadowed, 0 redundant")
+
+
+def test_a_ruleset_of_nftables_is_judged_for_both_families(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ruleset.json"
+    file.write_text(json.dumps(RULESET), encoding="utf-8")
+    words = ("analyse", file, "--from", "nft-json", "--format", "json")
+    found = json.loads(told(capsys, *words)[1])
+    assert [(one["rule"], one["blockers"]) for one in found["shadowed"]] == [(2, [1])]
+    assert found["redundant"] == []
+    words = ("explain", file, "0.0.0.0/0", "0.0.0.0/0", "--from", "nft-json")
+    assert "inet t f IPv4" in told(capsys, *words)[1]
+
+
+def test_a_dump_without_a_shadowed_rule_is_equal(
+    dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = tmp_path / "after.txt"
+    lines = DUMP.splitlines()
+    after.write_text("\n".join([*lines[:5], *lines[6:]]), encoding="utf-8")
+    assert told(capsys, "compare", dump, after, "--from", "iptables-save")[:2] == (0, "equal\n")
+    after.write_text(DUMP.replace("10.1.0.0/16", "10.1.1.0/24"), encoding="utf-8")
+    words = ("compare", dump, after, "--from", "iptables-save", "--format", "json")
+    code, out, _ = told(capsys, *words)
+    assert code == 1
+    assert json.loads(out)["equal"] is False
+    assert {one["old"] for one in json.loads(out)["differences"]} == {"accept"}
+
+
+def test_the_deciding_rule_is_named(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("10.1.2.3", "10.9.0.1", "tcp/443", "--from", "iptables-save")
+    _, out, _ = told(capsys, "explain", dump, *words)
+    forward = next(line for line in out.splitlines() if line.startswith("FORWARD"))
+    assert forward.split()[2:4] == ["accept", "1"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason"),
+    [
+        (("10.1.2.3", "fd00::1"), "address families"),
+        (("10.1.2.3", "here"), "here"),
+        (("10.1.2.3", "10.1.2.4", "http"), "a service is"),
+    ],
+)
+def test_a_question_that_is_none_is_refused(
+    ends: tuple[str, ...], reason: str, dump: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = told(capsys, "explain", dump, *ends, "--from", "iptables-save")
+    assert (code, reason in err) == (3, True)
+
+
+@pytest.mark.parametrize(("text", "form"), [("{}", "nft-json"), ("hello", "iptables-save")])
+def test_what_is_no_dump_is_named(
+    text: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x"
+    file.write_text(text, encoding="utf-8")
+    code, _, err = told(capsys, "analyse", file, "--from", form)
+    assert code == 3
+    assert str(file) in err
