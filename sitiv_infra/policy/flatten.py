@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.policy.lists import Line, RuleList
-from sitiv_infra.policy.rules import NO_CHAIN, Action, Base, RuleBase, Test, Verdict
+from sitiv_infra.policy.rules import NO_CHAIN, OTHERWISE, Action, Base, RuleBase, Test, Verdict
 from sitiv_infra.policy.space import EVERYTHING, Box, intersection, split
 
 DEPTH = 16  # the kernel's own limit of jumps
@@ -24,7 +24,8 @@ def flattened(rules: RuleBase, base: Base, whole: Box = EVERYTHING) -> RuleList:
     Raises InvalidInput where chains multiply to more lines than can be judged.
     """
     lines: list[Line] = []
-    for line in _chain(rules, base.chain, [whole], (), 0):
+    doubts = (f"{base.chain}: {OTHERWISE}",) if base.blurred else ()
+    for line in _chain(rules, base.chain, [whole], doubts, 0):
         lines.append(line)
         if len(lines) > MOST:
             raise InvalidInput(f"{base.chain}: its chains multiply to more than {MOST} rules")

@@ -80,6 +80,18 @@ def test_a_ruleset_of_nftables_is_judged_for_both_families(
     assert "inet t f IPv4" in told(capsys, *words)[1]
 
 
+def test_a_chain_that_may_not_hold_leaves_doubts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dormant = [{"table": {**PLACE, "name": "t", "flags": ["dormant"]}}, *RULESET["nftables"][1:]]
+    file = tmp_path / "ruleset.json"
+    file.write_text(json.dumps({"nftables": dormant}), encoding="utf-8")
+    words = ("analyse", file, "--from", "nft-json", "--format", "json")
+    found = json.loads(told(capsys, *words)[1])
+    assert found["shadowed"] == []
+    assert [one["rule"] for one in found["undecided"]] == [1, 2]
+
+
 def test_a_dump_without_a_shadowed_rule_is_equal(
     dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
