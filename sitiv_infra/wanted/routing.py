@@ -41,12 +41,17 @@ class Route:
 
 @dataclass(frozen=True)
 class Instance:
-    """A VRRP instance: who leads it holds the addresses and has the routes."""
+    """A VRRP instance: who leads it holds the addresses and has the routes.
+
+    ``followers`` are the addresses, in the transit VLAN, of the firewalls that lead it only while
+    this one does not.
+    """
 
     name: str
     device: str
     router_id: int
     priority: int
+    followers: tuple[str, ...]
     addresses: tuple[Held, ...]
     routes: tuple[Route, ...] = ()
 
@@ -102,12 +107,22 @@ def _instances(estate: Estate, machine: Machine, transit: Vlan) -> Iterator[Inst
     held = [Held(str(gateway), vlan.device) for vlan in local for gateway in vlan.gateways]
     held += [Held(address, transit.device) for address in _transit_addresses(transit, place)]
     first = legs(estate, machine)[0]
-    yield Instance("site", first.device, SITE_ID, HIGHEST - STEP * rank, tuple(held))
+    pair, every = _pair(estate, machine.site), [f for s in sites for f in _pair(estate, s)]
+    yield Instance(
+        "site", first.device, SITE_ID, HIGHEST - STEP * rank,
+        _after(estate, machine, transit, pair), tuple(held),
+    )  # fmt: skip
     priority = HIGHEST - STEP * (rank + sum(len(_pair(estate, s)) for s in sites[:place]))
     yield Instance(
-        "lead", transit.device, LEAD_ID, priority,
+        "lead", transit.device, LEAD_ID, priority, _after(estate, machine, transit, every),
         tuple(_led(estate, machine)), tuple(_ways_out(estate, machine)),
     )  # fmt: skip
+
+
+def _after(estate: Estate, machine: Machine, transit: Vlan, ranked: list[str]) -> tuple[str, ...]:
+    """Give the addresses of the firewalls that come after one."""
+    later = ranked[ranked.index(machine.name) + 1 :]
+    return tuple(_addresses(estate, transit, later))
 
 
 def _transit_addresses(transit: Vlan, place: int) -> Iterator[str]:
@@ -213,8 +228,14 @@ def _witnesses(estate: Estate, machine: Machine, transit: Vlan) -> dict[str, tup
 
 
 def _peers(estate: Estate, machine: Machine, transit: Vlan) -> Iterator[str]:
-    for name in estate.firewalls:
-        if name != machine.name and name in estate.machines:
+    others = [name for name in estate.firewalls if name != machine.name]
+    yield from _addresses(estate, transit, others)
+
+
+def _addresses(estate: Estate, transit: Vlan, firewalls: list[str]) -> Iterator[str]:
+    """Yield the first address of each machine in the transit VLAN."""
+    for name in firewalls:
+        if name in estate.machines:
             for leg in estate.machines[name].interfaces:
                 if leg.vlan == transit.name and leg.addresses:
                     yield str(leg.addresses[0])

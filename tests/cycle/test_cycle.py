@@ -128,6 +128,12 @@ def test_every_fault_is_survived_within_what_is_promised(converged: Cycle, tmp_p
         if row.figures.window.event and row.figures.window.event.target == "fw-a1"
     ]
     assert set(kept) == {Connection.SURVIVED}
+    back = [
+        row.figures.failed
+        for row in told.rows
+        if (event := row.figures.window.event) and (event.what, event.target) == ("heal", "fw-a1")
+    ]
+    assert set(back) == {0}, "a firewall that is back has the lead handed on"
 
 
 @contextmanager
@@ -179,9 +185,10 @@ def test_a_firewall_that_stands_by_tells_of_no_connection(converged: Cycle) -> N
 
 
 def test_a_lead_whose_handing_on_was_killed_takes_new_connections_again(converged: Cycle) -> None:
-    killed = "timeout --signal KILL 0.2 /etc/keepalived/hand-on || nft list set inet filter held"
+    held = "nft list set inet filter held_lead"
+    killed = f"timeout --signal KILL 0.2 /etc/keepalived/hand-on lead || {held}"
     assert "tcp timeout" in converged.inside("fw-a1", killed)
-    until(lambda: "tcp timeout" not in converged.inside("fw-a1", "nft list set inet filter held"))
+    until(lambda: "tcp timeout" not in converged.inside("fw-a1", held))
     assert converged.inside("fw-a1", "cat /run/keepalived/lead") == "MASTER\n"
 
 

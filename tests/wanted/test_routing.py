@@ -240,12 +240,18 @@ def test_instances_are_in_order(estate: Estate) -> None:
     assert priorities == sorted(set(priorities), reverse=True), "the first declared comes first"
     assert all(1 <= i.priority <= 254 for part in found.values() for i in part.instances)
     assert len({frozenset(held(lead)) for lead in leads}) == 1, "peers agree what is held"
+    addresses = [found[name].sync_address for name in ordered]
+    assert [lead.followers for lead in leads] == [
+        tuple(addresses[place + 1 :]) for place in range(len(leads))
+    ]
     for site in firewall_sites(estate):
         pair = [instances(found[f.name])["site"] for f in estate.firewalls.values()
                 if f.site == site.name]  # fmt: skip
         assert len({i.priority for i in pair}) == len(pair)
         assert len({frozenset(held(i)) for i in pair}) == 1
         assert not held(pair[0]) & held(leads[0])
+        assert [len(i.followers) for i in pair] == list(reversed(range(len(pair))))
+        assert {a for i in pair for a in i.followers} <= set(addresses)
     for machine in estate.machines.values():
         assert gateways(estate, machine) == () or machine.name not in estate.firewalls
 
