@@ -1,17 +1,30 @@
 """What firewalls let through between zones, against the flows that are declared."""
 
+from itertools import pairwise
+
 from sitiv_infra import Estate, Found, Placed, SeenFacts, Verdicts, check, fail, ok, unknown
-from sitiv_infra.checking import Outcome
+from sitiv_infra.checking import Outcome, Subject
 from sitiv_infra.estate import Flow
 from sitiv_infra.facts import FirewallFacts
 from sitiv_infra.policy import Carried, blocked, carried, forward_policies, undeclared
+from sitiv_infra.policy.cover import Inconclusive
+from sitiv_infra.policy.exact import Mismatch, differences, mismatches
+
+TOLD = 20  # of a firewall's mismatches; the first ones show what happened
 
 
 @check(
     "segmentation.undeclared-flow",
     severity="high",
     needs=["firewall"],
-    proves=["hygiene:19", "hygiene:22", "recyf:7.B.1", "recyf:7.B.3", "recyf:7.B.4"],
+    proves=[
+        "hygiene:19",
+        "hygiene:22",
+        "recyf:7.B.1",
+        "recyf:7.B.3",
+        "recyf:7.B.4",
+        "filtering:3.3.4",
+    ],
 )
 def undeclared_flow(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Firewalls let nothing through between zones that is not a declared flow.
@@ -95,7 +108,7 @@ def _let_through(subject: Placed, flow: Flow, here: Carried) -> Outcome:
     "segmentation.default-drop",
     severity="high",
     needs=["firewall"],
-    proves=["hygiene:19", "hygiene:22", "recyf:7.B.3"],
+    proves=["hygiene:19", "hygiene:22", "recyf:7.B.3", "filtering:3.3.6"],
 )
 def default_drop(estate: Estate, facts: SeenFacts) -> Verdicts:
     """What no rule allows is dropped.
@@ -123,24 +136,73 @@ def default_drop(estate: Estate, facts: SeenFacts) -> Verdicts:
 
 
 @check(
-    "segmentation.flow-expired",
-    severity="medium",
-    needs=(),
-    proves=["hygiene:38", "recyf:7.B.5"],
+    "segmentation.live-exact",
+    severity="high",
+    needs=["firewall"],
+    proves=["hygiene:19", "hygiene:22", "recyf:7.B.1", "recyf:7.B.4", "filtering:3.3.4"],
 )
-def flow_expired(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """A flow that was allowed for a time ends on its day.
+def live_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
+    """Firewalls forward exactly what is declared, over the whole address space.
 
-    Risk: an opening that was made for a migration or a supplier stays for years.
+    Risk: what is open inside a zone, or between addresses that nobody named, is in no matrix; a
+    flow that has ended stays open.
 
-    Fix: remove the flow from the declaration and from the firewalls, or have it decided again with
-    a new date.
+    Fix: apply the declaration again (``network.yml``), or declare what is missing from it.
     """
-    for flow in estate.flows.values():
-        if flow.until is None:
-            continue
-        told = {"until": flow.until, "team": flow.owner_team}
-        if facts.today > flow.until:
-            yield fail(flow, "allowed for {team} until {until:date}, which has passed", **told)
+    for firewall, seen in facts.each(estate.firewalls.values(), FirewallFacts):
+        try:
+            found = list(mismatches(estate, seen.ruleset, facts.today))
+        except Inconclusive:
+            yield unknown(firewall, "too many rules overlap to compare them within the budget")
         else:
-            yield ok(flow, "allowed for {team} until {until:date}", **told)
+            good = ok(firewall, "forwards what is declared, and nothing else")
+            yield _mismatched(firewall, found) if found else good
+
+
+@check(
+    "segmentation.pair-alike",
+    severity="medium",
+    needs=["firewall"],
+    proves=["hygiene:19", "recyf:7.B.4"],
+)
+def pair_alike(estate: Estate, facts: SeenFacts) -> Verdicts:
+    """All firewalls forward the same: both of a pair, and those of both sites.
+
+    Risk: the day one of them takes over, what worked is blocked, or what was blocked is open.
+
+    Fix: apply the declaration to both (``network.yml``); find out who changed one by hand.
+    """
+    firewalls = list(estate.firewalls.values())
+    pairs = {Placed(two, one): two for one, two in pairwise(firewalls)}
+    for subject, first in facts.each(pairs, FirewallFacts):
+        second = facts.of(pairs[subject].source, FirewallFacts)
+        if second is None:
+            yield unknown(subject, "{other} was not read", other=pairs[subject].name)
+            continue
+        try:
+            found = list(differences(first.ruleset, second.ruleset))
+        except Inconclusive:
+            yield unknown(subject, "too many rules overlap to compare them within the budget")
+        else:
+            same = ok(subject, "forwards the same")
+            yield _mismatched(subject, found) if found else same
+
+
+def _mismatched(subject: Subject, found: list[Mismatch]) -> Outcome:
+    """Judge mismatches: what passes and should not, and what should and does not."""
+    passing = [_told(one, one.rule) for one in found if one.passes]
+    missing = [_told(one, one.should) for one in found if one.passes is False]
+    told = {"passing": passing[:TOLD], "missing": missing[:TOLD], "count": len(found)}
+    if passing and missing:
+        message = "passes and should not: {passing:list}; should pass and does not: {missing:list}"
+        return fail(subject, message, **told)
+    if passing:
+        return fail(subject, "passes and should not: {passing:list}", **told)
+    if missing:
+        return fail(subject, "should pass and does not: {missing:list}", **told)
+    causes = [_told(one, one.rule) for one in found][:TOLD]
+    return unknown(subject, "can't be decided by the rules: {causes:list}", causes=causes)
+
+
+def _told(one: Mismatch, rule: str) -> str:
+    return f"{one.packets} ({rule}: {one.witness})"

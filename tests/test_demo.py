@@ -32,6 +32,11 @@ SPOILED = {
     ("exposure.certificate-trusted", "sitiv/exposure/documents"): Status.FAIL,
     ("segmentation.undeclared-flow", "sitiv/firewall/fw-b2/users>data"): Status.FAIL,
     ("segmentation.declared-closed", "sitiv/flow/application-relay@fw-a2"): Status.FAIL,
+    ("segmentation.live-exact", "sitiv/firewall/fw-a2"): Status.FAIL,
+    ("segmentation.live-exact", "sitiv/firewall/fw-b2"): Status.FAIL,
+    ("segmentation.live-exact", "sitiv/firewall/fw-a1"): Status.PASS,
+    ("segmentation.pair-alike", "sitiv/firewall/fw-b2@fw-b1"): Status.FAIL,
+    ("segmentation.flow-permitted", "sitiv/flow/partners-migration"): Status.FAIL,
     ("hypervisor.host-lockdown", "sitiv/cluster/prod-a/esx-a1.sitiv.test"): Status.FAIL,
     ("hypervisor.vsan-enabled", "sitiv/cluster/mgmt-b"): Status.FAIL,
 }

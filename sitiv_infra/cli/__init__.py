@@ -12,7 +12,7 @@ from typing import cast
 
 import typer
 
-from sitiv_infra.cli import audit, estate, evidence, lab, policy
+from sitiv_infra.cli import audit, estate, evidence, lab, matrix, policy
 from sitiv_infra.cli.commands import group, register
 from sitiv_infra.errors import InvalidInput, SitivError
 
@@ -31,6 +31,7 @@ register(app, "checks")(evidence.checks_command)
 app.add_typer(estate.app, name="estate")
 app.add_typer(evidence.history, name="history")
 app.add_typer(lab.app, name="lab")
+app.add_typer(matrix.app, name="matrix")
 app.add_typer(policy.app, name="policy")
 
 INVALID = 3

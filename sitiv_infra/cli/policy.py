@@ -18,6 +18,8 @@ from sitiv_infra.policy.cleanup import CleanUp, Finding, clean_up, told
 from sitiv_infra.policy.compare import Comparison, compare
 from sitiv_infra.policy.dumps import Dump, read
 from sitiv_infra.policy.explain import Question, explained
+from sitiv_infra.policy.services import packets
+from sitiv_infra.policy.space import Dimension
 
 app = group("""Rule bases of firewalls: what is too much in them, where two part, what passes.
 
@@ -177,16 +179,11 @@ def _question(source: str, destination: str, service: str) -> Question:
     ends = _network(source), _network(destination)
     if ends[0].version != ends[1].version:
         raise InvalidInput(f"{source} and {destination} are of different address families")
-    name, _, ports = service.partition("/")
-    numbers = {"tcp": 6, "udp": 17, "icmp": 1 if ends[0].version == 4 else 58}
     if not service:
         return Question(*ends)
-    low, _, high = ports.partition("-")
-    try:
-        span = (int(low), int(high or low)) if ports else None
-        return Question(*ends, numbers[name], span)
-    except (KeyError, ValueError):
-        raise InvalidInput(f"{service}: a service is tcp/443, udp/5060-5061 or icmp") from None
+    asked = packets(service, ends[0].version)
+    (protocol, _), *_ = asked[Dimension.PROTOCOL]
+    return Question(*ends, protocol, asked[Dimension.DESTINATION_PORT])
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

@@ -2,6 +2,7 @@
 
 from sitiv_infra.estate.base import Declared, Owned, Source
 from sitiv_infra.estate.loader import load
+from sitiv_infra.estate.matrix import Access, Cell, Properties
 from sitiv_infra.estate.model import Estate
 from sitiv_infra.estate.network import (
     Exposure,
@@ -27,8 +28,10 @@ from sitiv_infra.estate.systems import (
 )
 
 __all__ = [
+    "Access",
     "Backup",
     "Bucket",
+    "Cell",
     "Cluster",
     "Declared",
     "Directory",
@@ -43,6 +46,7 @@ __all__ = [
     "ObjectStore",
     "Operator",
     "Owned",
+    "Properties",
     "ReadHost",
     "Service",
     "Severity",

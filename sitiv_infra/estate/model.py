@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from pydantic import ConfigDict
 
-from sitiv_infra.estate.base import SHARED, Declared, Name, Part, Source
+from sitiv_infra.estate.base import SHARED, Declared, Name, Network, Part, Source
+from sitiv_infra.estate.matrix import Cell
 from sitiv_infra.estate.network import (
     Exposure,
     Firewall,
@@ -46,6 +47,7 @@ class Estate(Part):
     sites: dict[Name, Site] = {}
     zones: dict[Name, Zone] = {}
     vlans: dict[Name, Vlan] = {}
+    cells: dict[Name, Cell] = {}
     flows: dict[Name, Flow] = {}
     firewalls: dict[Name, Firewall] = {}
     virtual_addresses: dict[Name, VirtualAddress] = {}
@@ -99,6 +101,17 @@ class Estate(Part):
     def fingerprint(self) -> str:
         """SHA-256 of the declaration: two runs of the same estate share it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def networks_of(self, zone: str, owner: str | None = None) -> tuple[Network, ...]:
+        """Networks of a zone; with an owner, only those of its VLANs."""
+        here = (v for v in self.vlans.values() if v.zone == zone and owner in {None, v.owner})
+        beyond = self.zones[zone].networks if owner is None else ()
+        return (*(net for vlan in here for net in vlan.subnets), *beyond)
+
+    @cached_property
+    def matrix(self) -> Mapping[tuple[str, str], Cell]:
+        """The cell of each ordered pair of zones that one is declared for."""
+        return MappingProxyType({p: cell for cell in self.cells.values() for p in cell.pairs})
 
     def machines_of(self, service: str) -> tuple[Machine, ...]:
         """Machines that carry a service."""

@@ -41,11 +41,23 @@ FlowService = Annotated[
 
 
 class Zone(Declared):
-    """A security zone: machines that may talk to each other without a firewall between them."""
+    """A security zone: machines that may talk to each other without a firewall between them.
+
+    It is the subnets of its VLANs, and ``networks`` that are in no VLAN of ours, behind a carrier
+    or a tunnel. ``internet`` is every public address that no other zone has, ``unassigned`` every
+    other address that none has; so each address is in one zone.
+    """
 
     kind: ClassVar[str] = "zone"
     title: Text
     internet: bool = False
+    unassigned: bool = False
+    networks: tuple[Network, ...] = ()
+
+    @property
+    def rest(self) -> bool:
+        """Whether it is what the other zones leave."""
+        return self.internet or self.unassigned
 
 
 class Vlan(Owned):

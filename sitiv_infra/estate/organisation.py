@@ -68,12 +68,14 @@ class Thresholds(Part):
     clock_skew -- how far two clocks may differ; the default is Kerberos's (RFC 4120, 5 minutes).
     update_list -- how old a host's list of security updates may be; the default is how long the
     lists of Debian's security archive say that they hold.
+    flow_notice -- how long before a flow's end somebody is to decide about it.
     """
 
     certificate_remaining: Duration
     krbtgt_age: Duration
     clock_skew: Duration = timedelta(minutes=5)
     update_list: Duration = timedelta(days=7)
+    flow_notice: Duration = timedelta(days=30)
 
 
 class Operator(Declared):

@@ -1,5 +1,6 @@
 """Segmentation, exactly: what a live rule base lets through against what is declared."""
 
+from sitiv_infra.policy.cells import refused
 from sitiv_infra.policy.hosts import Deviation, closed, filtered, opened
 from sitiv_infra.policy.matrix import Carried, Difference, blocked, carried, undeclared
 from sitiv_infra.policy.nftables import forward_policies, read
@@ -17,5 +18,6 @@ __all__ = [
     "forward_policies",
     "opened",
     "read",
+    "refused",
     "undeclared",
 ]

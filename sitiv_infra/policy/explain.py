@@ -12,7 +12,7 @@ from sitiv_infra.policy.dumps import Dump
 from sitiv_infra.policy.iptables_options import STATES, SYN_ALONE, More
 from sitiv_infra.policy.lists import RuleList, Table
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.space import Box, Dimension, Intervals, union
+from sitiv_infra.policy.space import PORTS, Box, Dimension, Intervals, union
 
 TCP = 6
 
@@ -27,7 +27,7 @@ class Question:
     source: IPv4Network | IPv6Network
     destination: IPv4Network | IPv6Network
     protocol: int | None = None
-    ports: tuple[int, int] | None = None
+    ports: Intervals = PORTS
 
     def box(self, whole: Box) -> Box:
         """Give the packets, in the dimensions of a list."""
@@ -36,8 +36,8 @@ class Question:
         sides[Dimension.DESTINATION] = _span(self.destination)
         if self.protocol is not None:
             sides[Dimension.PROTOCOL] = ((self.protocol, self.protocol),)
-        if self.ports is not None:
-            sides[Dimension.DESTINATION_PORT] = (self.ports,)
+        if self.ports != PORTS:
+            sides[Dimension.DESTINATION_PORT] = self.ports
         if More.STATE in sides:
             sides[More.STATE] = ((STATES["NEW"], STATES["NEW"]),)
             sides[More.FLAGS] = SYN_ALONE

@@ -1,7 +1,7 @@
 """The declared matrix of zones and flows, held against what a firewall lets through.
 
-A zone is the subnets of its VLANs. A firewall carries the zones whose VLANs stand on its site; a
-zone of the internet is carried everywhere, and holds every public address that no VLAN has.
+A firewall carries the zones whose VLANs stand on its site. Zones that are elsewhere are carried
+everywhere: networks that are in no VLAN, the internet, and addresses that are in no zone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sitiv_infra.estate import Estate, Firewall, Flow
 from sitiv_infra.policy.nftables import read
 from sitiv_infra.policy.operands import ICMP, ICMPV6
 from sitiv_infra.policy.rules import RuleBase, Verdict
+from sitiv_infra.policy.services import ICMP_NUMBER, packets
 from sitiv_infra.policy.space import (
     ICMP_CODE,
     ICMP_TYPE,
@@ -30,7 +31,7 @@ from sitiv_infra.policy.telling import services_of, witness
 from sitiv_infra.wanted.filtering import NOT_PUBLIC, PUBLIC_6
 
 Spaces = Mapping[int, Mapping[str, Intervals]]
-ICMP_NUMBER = {4: 1, 6: 58}
+BITS = {4: 32, 6: 128}
 # Types that begin a connection for Linux's connection tracking; others answer or belong to one.
 ICMP_NEW = {
     4: tuple(ICMP[n] for n in ("echo-request", "timestamp-request", "info-request")),
@@ -83,9 +84,11 @@ def zones_at(estate: Estate, site: str) -> Spaces:
     for version, zones in found.items():
         for name, zone in estate.zones.items():
             here = _subnets(estate, version, zone=name, site=site)
-            if zone.internet:
-                public = without(_public(version), _subnets(estate, version))
-                here = union((*here, *public))
+            if zone.rest:
+                rest = _public(version)
+                if zone.unassigned:
+                    rest = without(((0, 2 ** BITS[version] - 1),), rest)
+                here = union((*here, *without(rest, _subnets(estate, version))))
             if here:
                 zones[name] = here
     return found
@@ -95,11 +98,16 @@ def _subnets(
     estate: Estate, version: int, *, zone: str | None = None, site: str | None = None
 ) -> Intervals:
     """Give the declared addresses, of one zone or on one site only."""
+    here = [
+        net
+        for vlan in estate.vlans.values()
+        if zone in {None, vlan.zone} and (site is None or site in vlan.sites)
+        for net in vlan.subnets
+    ]
+    beyond = [n for z in estate.zones.values() if zone in {None, z.name} for n in z.networks]
     return union(
         (int(net.network_address), int(net.broadcast_address))
-        for vlan in estate.vlans.values()
-        if (zone is None or vlan.zone == zone) and (site is None or site in vlan.sites)
-        for net in vlan.subnets
+        for net in (*here, *beyond)
         if net.version == version
     )
 
@@ -107,7 +115,7 @@ def _subnets(
 def _public(version: int) -> Intervals:
     nets = [ip_network(text) for text in (NOT_PUBLIC if version == 4 else (PUBLIC_6,))]
     listed = union((int(n.network_address), int(n.broadcast_address)) for n in nets)
-    return without(((0, 2**32 - 1),), listed) if version == 4 else listed
+    return without(((0, 2 ** BITS[4] - 1),), listed) if version == 4 else listed
 
 
 def carried(estate: Estate, firewall: Firewall, ruleset: Iterable[Mapping[str, object]]) -> Carried:
@@ -128,17 +136,6 @@ def _new_connections(version: int, source: Intervals, destination: Intervals) ->
     ]
 
 
-def _service(service: str, version: int) -> Box:
-    """Give the packets of a declared service, whatever their addresses."""
-    name, _, ports = service.partition("/")
-    if name == "icmp":
-        return box({Dimension.PROTOCOL: ((ICMP_NUMBER[version],) * 2,)})
-    low, _, high = ports.partition("-")
-    number = 6 if name == "tcp" else 17
-    span = int(low), int(high or low)
-    return box({Dimension.PROTOCOL: ((number, number),), Dimension.DESTINATION_PORT: (span,)})
-
-
 def undeclared(estate: Estate, firewall: Carried) -> Iterator[Difference]:
     """Yield, by ordered pair of zones, what is let through, or may be, without being declared."""
     for source, destination in firewall.pairs:
@@ -150,7 +147,7 @@ def undeclared(estate: Estate, firewall: Carried) -> Iterator[Difference]:
         passing: list[tuple[int, Box]] = []
         doubts: set[str] = set()
         for rules, here, there in firewall.between(source, destination):
-            listed = [_service(s, rules.version) for flow in flows for s in flow.services]
+            listed = [packets(s, rules.version) for flow in flows for s in flow.services]
             new = _new_connections(rules.version, here, there)
             outside = [piece for one in new for piece in split(one, listed)[1]]
             for part in rules.fates(outside):
@@ -184,7 +181,7 @@ def blocked(flow: Flow, firewall: Carried) -> Difference | None:
 
 def _wanted(service: str, version: int, ends: Mapping[Dimension, Intervals]) -> Box:
     """Give what a declared service needs: the first packets that its clients send."""
-    named = _service(service, version)
+    named = packets(service, version)
     sides = dict(zip(Dimension, named, strict=True)) | dict(ends)
     if service == "icmp":
         echo = ICMP["echo-request"] if version == 4 else ICMPV6["echo-request"]

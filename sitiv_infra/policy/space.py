@@ -129,3 +129,14 @@ def split(first: Box, others: Iterable[Box]) -> tuple[list[Box], list[Box]]:
                 remaining.extend(difference(piece, other))
         outside = remaining
     return inside, outside
+
+
+def gathered(boxes: Iterable[Box]) -> list[Box]:
+    """Join boxes that differ in one dimension only, as often as possible: the same packets."""
+    found = list(boxes)
+    for side in range(len(found[0]) if found else 0):
+        alike: dict[tuple[Box, Box], list[Interval]] = {}
+        for one in found:
+            alike.setdefault((one[:side], one[side + 1 :]), []).extend(one[side])
+        found = [(*before, union(spans), *after) for (before, after), spans in alike.items()]
+    return found

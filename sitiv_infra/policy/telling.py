@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 from sitiv_infra.policy.space import PORTS, Box, Dimension, Intervals, common, union, without
 
 NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp", 132: "sctp"}
+MANY_ADDRESSES = 4
 MANY_PROTOCOLS = 200  # of 256: nobody lists them, the rule says "any"
 
 
@@ -56,3 +57,20 @@ def _inside(addresses: Intervals) -> int:
 def _likely(ports: Intervals) -> int:
     """Take a port that a machine may use: not 0."""
     return next(max(low, 1) for low, high in ports if high or len(ports) == 1)
+
+
+def described(version: int, found: Box) -> str:
+    """Write what a box holds: ``10.1.0.0/24 > 10.2.0.8,10.2.0.9 tcp/22,tcp/443``."""
+    ends = (_addresses(version, found[side]) for side in (Dimension.SOURCE, Dimension.DESTINATION))
+    return f"{' > '.join(ends)} {','.join(services_of([found]))}"
+
+
+def _addresses(version: int, spans: Intervals) -> str:
+    kind = IPv4Address if version == 4 else IPv6Address
+    named = []
+    for low, high in spans:
+        nets = list(summarize_address_range(kind(low), kind(high)))
+        whole = nets[0] if len(nets) == 1 else f"{kind(low)}-{kind(high)}"
+        named.append(str(whole).removesuffix(f"/{kind(0).max_prefixlen}"))
+    more = [f"+{len(named) - MANY_ADDRESSES}"] if len(named) > MANY_ADDRESSES else []
+    return ",".join(named[:MANY_ADDRESSES] + more)

@@ -42,14 +42,8 @@ def current(estate: Estate, today: date) -> list[Flow]:
 
 
 def subnets(estate: Estate, zone: str, version: int, owner: str | None = None) -> tuple[str, ...]:
-    """Give the subnets of a zone, of one owner's VLANs where one is given."""
-    return tuple(
-        str(net)
-        for vlan in estate.vlans.values()
-        if vlan.zone == zone and (owner is None or vlan.owner == owner)
-        for net in vlan.subnets
-        if net.version == version
-    )
+    """Give the networks of a zone, of one owner's VLANs where one is given."""
+    return tuple(str(n) for n in estate.networks_of(zone, owner) if n.version == version)
 
 
 def forward_rules(estate: Estate, today: date) -> Iterator[str]:
@@ -84,12 +78,12 @@ def _match(estate: Estate, zone: str, version: int, word: str) -> str:
 
 
 def _public_subnets(estate: Estate, version: int) -> tuple[str, ...]:
-    """Give the public subnets of zones of ours: what is in them is not the internet."""
+    """Give the public networks of other zones: what is in them is not the internet."""
     return tuple(
         str(net)
-        for vlan in estate.vlans.values()
-        if not estate.zones[vlan.zone].internet
-        for net in vlan.subnets
+        for name, zone in estate.zones.items()
+        if not zone.internet
+        for net in estate.networks_of(name)
         if net.version == version and _public(net)
     )
 

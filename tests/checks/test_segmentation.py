@@ -127,6 +127,28 @@ def test_an_open_firewall_fails_for_every_pair() -> None:
     assert found == {f"{FIREWALL}/{pair}": "fail" for pair in expected}
 
 
+def test_what_is_in_no_zone_reaches_nothing() -> None:
+    rests = "zones: {lost: {title: Nobody's, unassigned: true}}"
+    lan = address(SOURCE, "192.168.7.0/24")
+    estate = estate_of(ZONES, rests)
+    found = verdicts("segmentation.undeclared-flow", estate, rules([lan, DATA, port(22)]))
+    assert [k for k, v in found.items() if v.status is Status.FAIL] == [f"{FIREWALL}/lost>data"]
+    witness = found[f"{FIREWALL}/lost>data"].evidence["witness"]
+    assert witness == "tcp 192.168.7.1 > 10.2.0.1 port 22"
+
+
+def test_a_zone_behind_a_carrier_is_not_the_internet() -> None:
+    partner = "zones: {them: {title: A partner, networks: [192.0.2.0/25]}}"
+    theirs, whole = address(SOURCE, "192.0.2.0/25"), address(SOURCE, "192.0.2.0/24")
+    estate = estate_of(ZONES, partner, f"flows: {{x: {flow('them', 'data', 'tcp/443')}}}")
+    good = statuses("segmentation.undeclared-flow", estate, rules([theirs, DATA, port(443)]))
+    assert good == {FIREWALL: "pass"}
+    wide = statuses("segmentation.undeclared-flow", estate, rules([whole, DATA, port(443)]))
+    assert wide == {f"{FIREWALL}/internet>data": "fail"}
+    closed = statuses("segmentation.declared-closed", estate, rules())
+    assert closed == {"sitiv/flow/x@fw": "fail"}
+
+
 def test_the_internet_is_what_no_vlan_has() -> None:
     inside = rules([address(SOURCE, "10.0.0.0/8"), DATA])
     found = statuses("segmentation.undeclared-flow", declared(), inside)
@@ -141,6 +163,58 @@ def test_ipv6_is_judged_too() -> None:
     found = verdicts("segmentation.undeclared-flow", declared(), facts)
     assert list(found) == [f"{FIREWALL}/internet>web"]
     assert "2001:db8::1 > fd00:1::1" in str(found[f"{FIREWALL}/internet>web"].evidence["witness"])
+
+
+LIVE = "segmentation.live-exact"
+
+
+def test_what_is_open_where_no_zone_is_named() -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    good = [WEB, DATA, port(443)]
+    assert statuses(LIVE, estate, rules(good)) == {FIREWALL: "pass"}
+    inside = [address(SOURCE, "10.1.0.0/25"), address(DESTINATION, "10.1.0.128/25"), port(22)]
+    found = verdicts(LIVE, estate, rules(good, inside))[FIREWALL]
+    assert found.status is Status.FAIL
+    passing = "10.1.0.0/25 > 10.1.0.128/25 tcp/22 (inet filter forward #5"
+    assert found.evidence["passing"] == [f"{passing}: tcp 10.1.0.1 > 10.1.0.129 port 22)"]
+    found = verdicts(LIVE, estate, rules())[FIREWALL]
+    assert found.evidence["missing"] == [
+        "10.1.0.0/24 > 10.2.0.0/24 tcp/443 (https: tcp 10.1.0.1 > 10.2.0.1 port 443)"
+    ]
+
+
+def test_a_flow_that_has_ended_is_open_no_more() -> None:
+    estate = declared(https=flow("web", "data", "tcp/443", ", until: 2026-11-20"))
+    assert statuses(LIVE, estate, rules()) == {FIREWALL: "pass"}
+    assert statuses(LIVE, estate, rules([WEB, DATA, port(443)])) == {FIREWALL: "fail"}
+
+
+def test_what_is_not_understood_is_not_exact() -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    facts = rules([WEB, DATA, port(443)], [on("eth1"), WEB, DATA, port(22)])
+    found = verdicts(LIVE, estate, facts)[FIREWALL]
+    assert found.status is Status.UNKNOWN
+    assert "10.1.0.0/24 > 10.2.0.0/24 tcp/22" in str(found.evidence["causes"])
+
+
+def test_pairs_are_alike() -> None:
+    second = "firewalls: {fx: {site: b, host: 192.0.2.2, observed_from: admin}}"
+    estate = estate_of(ZONES, second)
+    one, other = rules([WEB, DATA, port(443)]), rules([WEB, DATA, port(443)], [DATA, port(22)])
+
+    def told(first: FirewallFacts | None, second: FirewallFacts) -> Verdict:
+        seen = {"firewall/fx": second} | ({"firewall/fw": first} if first else {})
+        gaps = {} if first else {"firewall/fw": "refused"}
+        return judged("segmentation.pair-alike", estate, seen, gaps=gaps)["sitiv/firewall/fx@fw"]
+
+    assert told(one, one).status is Status.PASS
+    assert told(one, other).evidence["passing"]
+    assert told(other, one).evidence["missing"]
+    assert told(None, one).status is Status.UNKNOWN
+    lone = judged(
+        "segmentation.pair-alike", estate, {"firewall/fw": one}, gaps={"firewall/fx": "no"}
+    )
+    assert {v.status for v in lone.values()} == {Status.UNKNOWN}
 
 
 def test_an_undecided_rule_is_unknown_and_named() -> None:

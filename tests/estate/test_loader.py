@@ -239,6 +239,58 @@ ONE_MISTAKE = {
         ),
         "3:51: 't' is the transit VLAN already; there is one",
     ),
+    "network of a zone in a VLAN": (
+        "zones: {z: {title: Z, networks: [10.1.0.128/25]}}",
+        "1:34: 10.1.0.128/25 overlaps 10.1.0.0/24 of VLAN 'a-dmz'",
+    ),
+    "two internets": (
+        "zones:\n  y: {title: Y, internet: true}\n  z: {title: Z, internet: true}",
+        "3:27: 'y' is it already; there is one",
+    ),
+    "zone that is both rests": (
+        "zones: {z: {title: Z, internet: true, unassigned: true}}",
+        "1:51: a zone is what is left of public addresses, or of the others, not both",
+    ),
+    "rest with networks": (
+        "zones: {z: {title: Z, unassigned: true, networks: [10.9.0.0/24]}}",
+        "1:51: this zone is what the others leave; name networks in a zone of their own",
+    ),
+    "VLAN of nobody": (
+        (
+            "zones: {z: {title: Z, unassigned: true}}\n"
+            "vlans: {v: {vid: 9, zone: z, sites: [a], subnets: [10.9.0.0/24]}}"
+        ),
+        "2:27: a VLAN's subnets are assigned to a zone",
+    ),
+    "flow of nobody": (
+        (
+            "zones: {z: {title: Z, unassigned: true}}\n"
+            "flows: {f: {source: z, destination: dmz, services: [icmp], owner_team: t, reason: r}}"
+        ),
+        "2:21: unassigned addresses may reach nothing; declare their zone first",
+    ),
+    "cell of no zone": (
+        "cells: {c: {sources: [dmz, dmx], destinations: [admin], access: block-all}}",
+        "1:28: 'dmx' is not among the declared zones",
+    ),
+    "pair in two cells": (
+        (
+            "cells:\n  c: {sources: [dmz], destinations: [admin], access: block-all}\n"
+            "  d: {sources: [dmz, admin], destinations: [admin, dmz], access: allow-all}"
+        ),
+        "3:3: from 'dmz' to 'admin' is already 'c'",
+    ),
+    "cell without services": (
+        "cells: {c: {sources: [dmz], destinations: [admin], access: allow-only}}",
+        "1:9: 'services' is missing: allow-only needs a list of them",
+    ),
+    "cell with services that say nothing": (
+        (
+            "cells: {c: {sources: [dmz], destinations: [admin], access: block-all,"
+            " services: [icmp]}}"
+        ),
+        "1:9: 'services' say nothing with block-all",
+    ),
     "drive that is no device": (
         "machines: {m: {site: a, role: r, drives: [sdb]}}",
         "1:43: string should match pattern '^/dev/",

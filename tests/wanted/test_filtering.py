@@ -16,6 +16,7 @@ from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.plan import rule_base
 from sitiv_infra.lab.process import program
 from sitiv_infra.policy import RuleBase, blocked, carried, read, undeclared
+from sitiv_infra.policy.exact import mismatches
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.space import Dimension, Intervals, box
 from sitiv_infra.testing import estate_of
@@ -58,6 +59,7 @@ def judged(bench: Namespace, estate: Estate, today: date) -> list[dict[str, obje
         live = carried(rest, firewall, ruleset)
         assert list(undeclared(rest, live)) == []
         assert [d for flow in lasting.values() if (d := blocked(flow, live)) is not None] == []
+    assert list(mismatches(estate, ruleset, today)) == []
     return ruleset
 
 

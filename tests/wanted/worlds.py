@@ -90,6 +90,7 @@ def small() -> Estate:
 ZONES = ("web", "data", "directory")
 SITES = ("a", "b", "c")
 SERVICES = ("tcp/22", "tcp/443", "tcp/8000-8010", "udp/53", "udp/1-65535", "icmp")
+ABROAD = ("192.0.2.0/25", "172.16.8.0/24", "fd00:8::/48", "2001:db8:8::/48")
 MEMBERS = (None, "corbas", "givors")
 
 
@@ -143,14 +144,19 @@ def estates(draw: st.DrawFn) -> Estate:
         }
         for i, name in enumerate(names, start=11)
     }  # fmt: skip
-    zones = (*ZONES, "internet", "transit")
+    zones = (*ZONES, "abroad", "internet", "transit")
+    abroad = draw(st.lists(st.sampled_from(ABROAD), unique=True))
     pairs = st.permutations(zones).map(lambda order: (order[0], order[1]))
     flows = draw(
         st.dictionaries(pairs, st.lists(st.sampled_from(SERVICES), min_size=1), max_size=4)
     )
     return estate_of(json.dumps({
         "sites": {"c": {"title": "C", "role": "arbiter"}},
-        "zones": {zone: {"title": zone, "internet": zone == "internet"} for zone in zones},
+        "zones": {
+            **{zone: {"title": zone, "internet": zone == "internet"} for zone in zones},
+            "abroad": {"title": "Behind a carrier", "networks": abroad},
+            "lost": {"title": "Nobody's", "unassigned": True},
+        },
         "vlans": drawn,
         "machines": machines,
         "firewalls": {
