@@ -6,10 +6,14 @@ from sitiv_infra import Estate, Found, Placed, SeenFacts, Verdicts, check, fail,
 from sitiv_infra.checking import Outcome, Subject
 from sitiv_infra.estate import Flow
 from sitiv_infra.facts import FirewallFacts
+from sitiv_infra.messages import noop
 from sitiv_infra.policy import Carried, blocked, carried, forward_policies, undeclared
 from sitiv_infra.policy.cover import Inconclusive
 from sitiv_infra.policy.exact import Mismatch, differences, mismatches
+from sitiv_infra.policy.nft_text import ruleset
+from sitiv_infra.wanted import forward_rules
 
+BUDGET = noop("too many rules overlap to compare them within the budget")
 TOLD = 20  # of a firewall's mismatches; the first ones show what happened
 
 
@@ -136,6 +140,32 @@ def default_drop(estate: Estate, facts: SeenFacts) -> Verdicts:
 
 
 @check(
+    "segmentation.render-exact",
+    severity="high",
+    needs=(),
+    proves=["hygiene:19", "recyf:7.B.1", "filtering:3.3.4"],
+)
+def render_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
+    """The rules that playbooks write on the firewalls permit what is declared, and nothing else.
+
+    Risk: a renderer that leaves a condition out opens more than anybody decided, on every firewall
+    at once, and the declaration still looks right.
+
+    Fix: do not apply ``network.yml``; report the rule that is named here as a fault of this tool.
+    """
+    if not estate.firewalls:
+        return
+    rules = list(forward_rules(estate, facts.today))
+    try:
+        found = list(mismatches(estate, ruleset(rules), facts.today))
+    except Inconclusive:
+        yield unknown(estate.operator, BUDGET)
+    else:
+        good = ok(estate.operator, "{count} rendered rules permit just that", count=len(rules))
+        yield _mismatched(estate.operator, found) if found else good
+
+
+@check(
     "segmentation.live-exact",
     severity="high",
     needs=["firewall"],
@@ -153,7 +183,7 @@ def live_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
         try:
             found = list(mismatches(estate, seen.ruleset, facts.today))
         except Inconclusive:
-            yield unknown(firewall, "too many rules overlap to compare them within the budget")
+            yield unknown(firewall, BUDGET)
         else:
             good = ok(firewall, "forwards what is declared, and nothing else")
             yield _mismatched(firewall, found) if found else good
@@ -182,7 +212,7 @@ def pair_alike(estate: Estate, facts: SeenFacts) -> Verdicts:
         try:
             found = list(differences(first.ruleset, second.ruleset))
         except Inconclusive:
-            yield unknown(subject, "too many rules overlap to compare them within the budget")
+            yield unknown(subject, BUDGET)
         else:
             same = ok(subject, "forwards the same")
             yield _mismatched(subject, found) if found else same

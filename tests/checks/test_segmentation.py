@@ -8,6 +8,7 @@ from sitiv_infra.checking import Status, Verdict
 from sitiv_infra.estate import Estate
 from sitiv_infra.facts import FirewallFacts
 from sitiv_infra.testing import NOW, estate_of, judged
+from sitiv_infra.wanted import filtering
 
 ZONES = """
 zones:
@@ -195,6 +196,21 @@ def test_what_is_not_understood_is_not_exact() -> None:
     found = verdicts(LIVE, estate, facts)[FIREWALL]
     assert found.status is Status.UNKNOWN
     assert "10.1.0.0/24 > 10.2.0.0/24 tcp/22" in str(found.evidence["causes"])
+
+
+RENDERED = "segmentation.render-exact"
+
+
+def test_what_is_rendered_is_what_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    good = judged(RENDERED, estate, {})["sitiv/operator/sitiv"]
+    assert (good.status, good.evidence["count"]) == (Status.PASS, 1)
+    monkeypatch.setattr(filtering, "_service", lambda protocol, _: f"meta l4proto {protocol}")
+    bad = judged(RENDERED, estate, {})["sitiv/operator/sitiv"]
+    assert bad.status is Status.FAIL
+    assert "10.1.0.0/24 > 10.2.0.0/24 tcp/0-442,tcp/444-65535" in str(bad.evidence["passing"])
+    none = judged(RENDERED, estate_of("zones: {x: {title: X}}"), {})
+    assert {v.status for v in none.values()} == {Status.NOT_APPLICABLE}
 
 
 def test_pairs_are_alike() -> None:
