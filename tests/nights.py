@@ -14,7 +14,12 @@ from sitiv_infra.snapshot import Head, begin, finish, read_snapshot
 from sitiv_infra.testing import NOW, estate_of
 from sitiv_infra.waivers import Waiver
 
-ESTATE = estate_of("machines: {m1: {site: a, role: application}}")
+RESTS = """
+zones:
+  internet: {title: Internet, internet: true}
+  unassigned: {title: Nobody's, unassigned: true}
+"""
+ESTATE = estate_of(RESTS, "machines: {m1: {site: a, role: application}}")
 Told = Mapping[tuple[str, str], Status]
 
 

@@ -14,7 +14,7 @@ from sitiv_infra.cli import run
 from sitiv_infra.runs import UNFINISHED, all_runs
 from sitiv_infra.snapshot import Head, begin, finish
 from sitiv_infra.testing import NOW, OPERATOR
-from tests.nights import ESTATE, night
+from tests.nights import ESTATE, RESTS, night
 
 Command = Callable[..., tuple[int, str, str]]
 CHECK = '''
@@ -59,6 +59,7 @@ def estate(tmp_path: Path) -> Path:
     folder = tmp_path / "estate"
     folder.mkdir()
     (folder / "estate.yml").write_text(OPERATOR)
+    (folder / "zones.yml").write_text(RESTS)
     return folder
 
 

@@ -183,3 +183,11 @@ def differences(one: Ruleset, other: Ruleset) -> Iterator[Mismatch]:
         everything = RuleList((), Verdict.ACCEPT, whole(version))
         for rules, others in zip_longest(old.lists, new.lists, fillvalue=everything):
             yield from _mismatches(new, others, rules)
+
+
+def changed(old: Estate, new: Estate, today: date) -> Iterator[Mismatch]:
+    """Yield what a new declaration lets through and the old one does not, and the reverse."""
+    for version in FAMILIES:
+        before, after = (declared(estate, version, today) for estate in (old, new))
+        alone = Forwarded(version, RuleBase(version, {}, ()), (after,))
+        yield from _mismatches(alone, after, before)
