@@ -36,6 +36,7 @@ class Form(StrEnum):
 
     NFT_JSON = "nft-json"
     IPTABLES_SAVE = "iptables-save"
+    FORTIOS = "fortios"
 
 
 class Output(StrEnum):
@@ -45,7 +46,7 @@ class Output(StrEnum):
     JSON = "json"
 
 
-File = Annotated[Path, typer.Argument(help="The dump: 'nft -j list ruleset' or 'iptables-save'.")]
+File = Annotated[Path, typer.Argument(help="The dump, as the device prints it.")]
 From = Annotated[Form, typer.Option("--from", help="How the dump is written.")]
 Format = Annotated[Output, typer.Option("--format", help="For a person, or as JSON.")]
 

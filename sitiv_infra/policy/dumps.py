@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.policy import iptables, nftables
+from sitiv_infra.policy import fortios, iptables, nftables
 from sitiv_infra.policy.flatten import flattened
 from sitiv_infra.policy.iptables_options import whole
 from sitiv_infra.policy.lists import RuleList
+from sitiv_infra.policy.objects import WITH_DEVICES
 from sitiv_infra.policy.rules import RuleBase
 from sitiv_infra.policy.space import EVERYTHING, Box
 
@@ -60,6 +61,11 @@ def _nft(text: str) -> Dump:
     return _dump(found, sum("rule" in entry for entry in entries))
 
 
+def _fortios(text: str) -> Dump:
+    """Read what firewalls print whose boxes have the devices, but no state of the connection."""
+    return _dump({n: (rules, whole(n)[:WITH_DEVICES]) for n, rules in fortios.read(text).items()})
+
+
 def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -> Dump:
     lists: dict[str, RuleList] = {}
     texts: dict[int, str] = {}
@@ -71,4 +77,8 @@ def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -
     return Dump(len(texts) if count is None else count, lists, texts)
 
 
-FORMS: Mapping[str, Callable[[str], Dump]] = {"nft-json": _nft, "iptables-save": _iptables}
+FORMS: Mapping[str, Callable[[str], Dump]] = {
+    "nft-json": _nft,
+    "iptables-save": _iptables,
+    "fortios": _fortios,
+}
