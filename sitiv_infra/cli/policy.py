@@ -37,6 +37,7 @@ class Form(StrEnum):
     NFT_JSON = "nft-json"
     IPTABLES_SAVE = "iptables-save"
     FORTIOS = "fortios"
+    SNS = "sns"
 
 
 class Output(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.policy import fortios, iptables, nftables
+from sitiv_infra.policy import fortios, iptables, nftables, sns
 from sitiv_infra.policy.flatten import flattened
 from sitiv_infra.policy.iptables_options import whole
 from sitiv_infra.policy.lists import RuleList
@@ -61,9 +61,11 @@ def _nft(text: str) -> Dump:
     return _dump(found, sum("rule" in entry for entry in entries))
 
 
-def _fortios(text: str) -> Dump:
-    """Read what firewalls print whose boxes have the devices, but no state of the connection."""
-    return _dump({n: (rules, whole(n)[:WITH_DEVICES]) for n, rules in fortios.read(text).items()})
+def _with_devices(reader: Callable[[str], dict[int, RuleBase]]) -> Callable[[str], Dump]:
+    """Read by a reader whose boxes have the devices, but no state of the connection."""
+    return lambda text: _dump(
+        {version: (rules, whole(version)[:WITH_DEVICES]) for version, rules in reader(text).items()}
+    )
 
 
 def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -> Dump:
@@ -80,5 +82,6 @@ def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -
 FORMS: Mapping[str, Callable[[str], Dump]] = {
     "nft-json": _nft,
     "iptables-save": _iptables,
-    "fortios": _fortios,
+    "fortios": _with_devices(fortios.read),
+    "sns": _with_devices(sns.read),
 }
