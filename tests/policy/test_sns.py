@@ -39,6 +39,7 @@ CONFIG OBJECT PROTOCOL NEW name=tunnel protonumber=47
 CONFIG OBJECT ACTIVATE
 """
 PLAIN = "action=pass srctarget=any dsttarget=any"
+BLOCK = "action=block srctarget=any dsttarget=any"
 
 
 def dump(*rules: str, objects: str = OBJECTS) -> Dump:
@@ -233,8 +234,7 @@ def test_what_is_not_understood_leaves_both_fates_open(
     ],
 )
 def test_what_is_not_known_is_told_and_casts_no_shadow(options: str, why: str) -> None:
-    block = "action=block srctarget=any dsttarget=any"
-    found = clean_up(dump(f"{PLAIN} {options}", block, block))
+    found = clean_up(dump(f"{PLAIN} {options}", BLOCK, BLOCK))
     assert list(found.undecided) == [1]
     assert any(why in doubt for doubt in found.undecided[1])
     assert [(one.rule, one.blockers) for one in found.shadowed] == [(3, (2,))]
@@ -312,7 +312,7 @@ def test_rules_stand_where_they_are_inserted() -> None:
         'CONFIG FILTER RULE ADDSEP index=5 type=filter collapse=0 color=c0c0c0 comment="first"',
         f"CONFIG FILTER RULE INSERT index=5 type=filter {PLAIN}",
         "CONFIG FILTER RULE INSERT index=5 type=nat action=nat srctarget=any dsttarget=any",
-        f"CONFIG FILTER RULE INSERT index=5 type=filter position=2 {PLAIN.replace('pass', 'block')}",
+        f"CONFIG FILTER RULE INSERT index=5 type=filter position=2 {BLOCK}",
         f"CONFIG FILTER RULE INSERT index=6 type=filter {PLAIN}",
         "CONFIG SLOT ACTIVATE type=filter slot=5 global=0",
     ])  # fmt: skip
