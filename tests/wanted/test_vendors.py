@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, given, settings
 
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate, load
+from sitiv_infra.lab.netns import Namespace
+from sitiv_infra.lab.plan import rule_base
+from sitiv_infra.lab.process import program
 from sitiv_infra.policy.cleanup import clean_up
 from sitiv_infra.policy.compare import Comparison, compare
 from sitiv_infra.policy.dumps import FORMS, Dump
@@ -24,6 +27,7 @@ from sitiv_infra.policy.space import PORTS, PROTOCOLS, Box, Intervals, common, u
 from sitiv_infra.testing import estate_of
 from sitiv_infra.wanted import fortios, sns
 from sitiv_infra.wanted.filtering import End, forward_rules
+from tests.servers.need import need
 from tests.wanted.test_filtering import PUBLIC_OF_OURS
 from tests.wanted.worlds import estates, small
 
@@ -124,6 +128,29 @@ def test_what_is_rendered_is_what_nftables_is_told(form: str, folder: str) -> No
 def test_and_in_any_estate(form: str, estate: Estate) -> None:
     text = written(form, estate)
     assert [one.equal for one in compared(form, text, estate)] == [True, True]
+
+
+@pytest.mark.parametrize("folder", ["estate", "lab/estate"])
+def test_and_what_the_kernel_says_that_it_was_told(folder: str) -> None:
+    """The same, but nft itself reads the rules, with all that stands around them."""
+    need("ip", "nft", root=True)
+    estate = load(INVENTORY / folder)
+    with Namespace("vendors") as bench:
+        bench.filter(rule_base(forward_rules(estate, BEFORE)))
+        live = FORMS["nft-json"](bench.run(program("nft"), "-j", "list", "ruleset")).lists
+    for form, (_, name) in FORMATS.items():
+        read = FORMS[form](written(form, estate)).lists
+        for version in (4, 6):
+            kernel = _by_any_device(live[f"inet filter forward IPv{version}"])
+            assert compare(kernel, read[f"{name} IPv{version}"]).equal
+
+
+def _by_any_device(rules: RuleList) -> RuleList:
+    lines = (
+        line._replace(boxes=tuple((*box, DEVICES, DEVICES) for box in line.boxes))
+        for line in rules.lines
+    )
+    return RuleList(tuple(lines), rules.policy, (*rules.whole, DEVICES, DEVICES))
 
 
 @each_form
