@@ -40,20 +40,14 @@ def read(text: str) -> dict[int, RuleBase]:
 
     Raises InvalidInput with the line that is none of a configuration, or is not read.
     """
-    top = read_blocks(text)
-    bases: list[str] = []
+    vdoms = _vdoms(read_blocks(text))
+    policies = _numbered(vdoms)
     chains: dict[int, dict[str, tuple[Rule, ...]]] = {4: {}, 6: {}}
-    number = 0
-    for name, vdom in _vdoms(top).items():
-        _refuse(vdom)
-        policies = _numbered(vdom, number)
-        number += len(policies)
-        if not policies:
-            continue
-        bases.append(name)
+    for name, vdom in vdoms.items():
         for version, found in chains.items():
             reader = _Reader(vdom, version)
-            found[name] = tuple(rule for policy in policies for rule in reader.rules(policy))
+            found[name] = tuple(rule for one in policies[name] for rule in reader.rules(one))
+    bases = [name for name, held in policies.items() if held]
     if not bases:
         raise InvalidInput(f"no policies: expected 'config {MAIN}' of FortiOS's 'show'")
     return {
@@ -73,6 +67,8 @@ def _vdoms(top: Entry) -> Mapping[str, Entry]:
         if found:
             raise InvalidInput("policies both in VDOMs and outside of them")
         found = {"root": top}
+    for vdom in found.values():
+        _refuse(vdom)
     return found
 
 
@@ -104,15 +100,19 @@ class Policy:
         return f'policy {self.id} "{self.entry.one("name")}": {", ".join(told)}'
 
 
-def _numbered(vdom: Entry, before: int) -> list[Policy]:
-    """Give the policies of a VDOM by the lines that they stand on."""
+def _numbered(vdoms: Mapping[str, Entry]) -> Mapping[str, list[Policy]]:
+    """Give the policies of each VDOM, numbered by the lines that they stand on."""
     found = [
-        Policy(0, name, entry, table == ONLY_6)
+        (name, Policy(0, id_, entry, table == ONLY_6))
+        for name, vdom in vdoms.items()
         for table in (MAIN, ONLY_6)
-        for name, entry in vdom.block(table).items()
+        for id_, entry in vdom.block(table).items()
     ]
-    found.sort(key=lambda policy: policy.entry.line)
-    return [replace(policy, number=n) for n, policy in enumerate(found, before + 1)]
+    found.sort(key=lambda one: one[1].entry.line)
+    held: dict[str, list[Policy]] = {name: [] for name in vdoms}
+    for number, (name, policy) in enumerate(found, 1):
+        held[name].append(replace(policy, number=number))
+    return held
 
 
 class _Reader:

@@ -90,6 +90,12 @@ def device(name: str, *, prefix: bool = False) -> Intervals:
     return ((low, high),)
 
 
+def device_name(number: int) -> str:
+    """Give the name that a device's number was read off; none if no device can have it."""
+    name = number.to_bytes(NAME_BYTES, "big").rstrip(b"\x00").decode("ascii", "replace")
+    return name if name.isascii() and name.isprintable() else ""
+
+
 class Reader:
     """Reads the options of one rule, from the left to the right."""
 

@@ -62,7 +62,7 @@ class Objects:
 def _address(tokens: dict[str, str], kind: str, version: int) -> Intervals:
     """Give the addresses of one family that an object has; ValueError where they are not known."""
     if kind not in {"host", "network", "range"}:
-        raise ValueError(kind)
+        raise ValueError(f"type {kind}")
     known = {option for alone, masks, ends in FORMS.values() for option in (alone, *masks, *ends)}
     for option, value in tokens.items():
         if option == "resolve" and value in {"static", "manual"}:

@@ -307,6 +307,8 @@ def test_each_vdom_is_a_list_of_its_own() -> None:
     rooted = f"config vdom\nedit root\n{ADDRESSES}{policies({})}end\n"
     other = f"config vdom\nedit town\n{ADDRESSES}{policies(one, {})}end\n"
     read = FORMS["fortios"](declared + rooted + other)
+    turned = FORMS["fortios"](declared + other + rooted).lists["root IPv4"]
+    assert [line.number for line in turned.lines] == [3], "by their place, not by their VDOM"
     assert list(read.lists) == ["root IPv4", "town IPv4", "root IPv6", "town IPv6"]
     assert read.count == 3
     assert [line.number for line in read.lists["town IPv4"].lines] == [2, 3]
@@ -394,6 +396,7 @@ def test_a_table_of_translations_leaves_every_policy_in_doubt_there() -> None:
         ('config firewall policy\nedit 1\nset name "x\n', "line 3"),
         ("config firewall policy\nFW # show\nend\n", "line 2"),
         ("config firewall policy\nend\nend\n", "line 3"),
+        (policies({}) + "config vdom\nedit root\nnext\nend\n", "in VDOMs and outside"),
         ("config firewall security-policy\nedit 1\nnext\nend\n", "line 2"),
         (
             policies({}) + "config system settings\nset ngfw-mode policy-based\nend\n",
@@ -413,6 +416,40 @@ MASKS = [f"set subnet 10.0.0.0 {mask}" for mask in ("0.0.0.3", "255.0.255.0", "2
 def test_an_address_that_is_not_understood_is_undecided(body: str) -> None:
     text = f'config firewall address\nedit "odd"\n{body}\nnext\nend\n'
     assert list(clean_up(dump({"dstaddr": '"odd"'}, before=text)).undecided) == [1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "set fqdn x.test",
+        "set protocol HTTP",
+        "set protocol IP\nset protocol-number 300",
+        "set protocol ICMP\nset icmptype 300",
+        "set tcp-portrange 80-70",
+        "set tcp-portrange 80\nset iprange 10.0.0.1",
+        "set comment empty",
+    ],
+)
+def test_a_service_that_is_not_understood_is_undecided(body: str) -> None:
+    text = f'config firewall service custom\nedit "odd"\n{body}\nnext\nend\n'
+    assert list(clean_up(dump({"service": '"odd"'}, before=text)).undecided) == [1]
+
+
+def test_a_group_that_leaves_out_members_is_undecided() -> None:
+    body = 'set member "all"\nset exclude enable\nset exclude-member "one"'
+    text = f'config firewall addrgrp\nedit "most"\n{body}\nnext\nend\n'
+    found = clean_up(dump({"dstaddr": '"most"'}, before=text)).undecided
+    assert found == {1: ("#1: address most: exclude enable",)}
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "é" * 33])
+def test_a_device_with_too_long_a_name_is_undecided(name: str) -> None:
+    assert list(clean_up(dump({"srcintf": f'"{name}"'})).undecided) == [1]
+
+
+def test_a_packet_is_told_with_its_devices() -> None:
+    found = clean_up(dump({"srcintf": '"port1"'}, {"srcintf": '"port1"'}))
+    assert [one.witness for one in found.shadowed] == ["protocol 0 0.0.0.0 > 0.0.0.0 in by port1"]
 
 
 @pytest.mark.parametrize(

@@ -368,3 +368,27 @@ def test_a_change_is_found_with_a_packet(old: str, new: str) -> None:
     assert found.equal is False
     for parting in found.partings:
         assert {parting.old[1], parting.new[1]} == BOTH
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "FQDN NEW name=odd ip=10.0.0.1",
+        "HOST NEW name=odd mac=00:11:22:33:44:55",
+        "HOST NEW name=odd ip=10.0.0.1 newly=1",
+        "HOST NEW name=odd begin=10.0.0.9 end=10.0.0.1",
+        "NETWORK NEW name=odd ip=10.0.0.0 mask=255.0.255.0",
+    ],
+)
+def test_an_object_that_is_not_understood_is_undecided(made: str) -> None:
+    found = clean_up(dump(f"{PLAIN[:-3]}odd", objects=f"CONFIG OBJECT {made}\n"))
+    assert list(found.undecided) == [1]
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["port=80 proto=new", "port=80 toport=70 proto=tcp", "port=80 proto=tcp newly=1", "port=80"],
+)
+def test_a_service_that_is_not_understood_is_undecided(made: str) -> None:
+    objects = f"CONFIG OBJECT SERVICE NEW name=odd {made}\n"
+    assert list(clean_up(dump(f"{PLAIN} dstport=odd", objects=objects)).undecided) == [1]
