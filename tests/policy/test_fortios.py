@@ -267,6 +267,34 @@ def test_what_says_nothing_of_packets_leaves_no_doubt(options: dict[str, str]) -
     assert clean_up(dump(options)).undecided == {}
 
 
+# What 'show full-configuration' of FortiOS 7.0 prints of a policy beyond what was set.
+USUAL = """
+ztna-status disable, internet-service disable, internet-service-src disable, rtp-nat disable,
+schedule-timeout disable, tos-mask 0x00, anti-replay enable, dynamic-shaping disable,
+passive-wan-health-measurement disable, utm-status disable, inspection-mode flow,
+profile-protocol-options "default", ssl-ssh-profile "no-inspection", logtraffic utm,
+logtraffic-start disable, capture-packet disable, auto-asic-offload enable, nat enable,
+permit-any-host disable, permit-stun-host disable, fixedport disable, ippool disable,
+session-ttl 0, vlan-cos-fwd 255, vlan-cos-rev 255, fec disable, wccp disable, disclaimer disable,
+email-collect disable, natip 0.0.0.0 0.0.0.0, diffserv-forward disable, diffserv-reverse disable,
+tcp-mss-sender 0, tcp-mss-receiver 0, comments '', block-notification disable,
+replacemsg-override-group '', srcaddr-negate disable, dstaddr-negate disable,
+service-negate disable, timeout-send-rst disable, captive-portal-exempt disable, dsri disable,
+radius-mac-auth-bypass disable, delay-tcp-npu-session disable, traffic-shaper '',
+traffic-shaper-reverse '', per-ip-shaper '', send-deny-packet disable, match-vip disable,
+nat64 disable, nat46 disable
+"""
+
+
+def test_defaults_that_are_printed_say_nothing() -> None:
+    said = (option.strip().partition(" ") for option in USUAL.split(","))
+    full = {option: value for option, _, value in said}
+    assert len(full) > 45
+    read = dump(full)
+    assert clean_up(read).undecided == {}
+    assert compare(read.lists["root IPv4"], four({})).equal
+
+
 def test_policies_are_numbered_by_their_place_and_told_by_their_id() -> None:
     read = dump({"name": '"first"', "dstaddr": '"one"'}, {"status": "disable"}, {"action": ""})
     assert read.count == 3
