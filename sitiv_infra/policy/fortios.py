@@ -15,7 +15,7 @@ from sitiv_infra.errors import InvalidInput
 from sitiv_infra.policy import fortios_objects
 from sitiv_infra.policy.fortios_blocks import Entry
 from sitiv_infra.policy.fortios_blocks import read as read_blocks
-from sitiv_infra.policy.fortios_options import NEUTRAL, doubted
+from sitiv_infra.policy.fortios_options import NEUTRAL, doubted, meaning
 from sitiv_infra.policy.fortios_virtual import Part, apart, arriving, virtuals
 from sitiv_infra.policy.iptables_options import DEVICES, device
 from sitiv_infra.policy.objects import disjoint, everywhere, merged, placed, side
@@ -140,7 +140,8 @@ class _Reader:
             boxes = tuple(disjoint(b for part in parts if part.doubt == doubt for b in part.boxes))
             said = tuple(f"#{policy.number}: {what}" for what in (*doubts, doubt) if what)
             if boxes or not doubt:
-                yield Rule(policy.text, (Test(boxes),), action, "", said, policy.number)
+                hangs = meaning(entry, self.vdom) if said else ""
+                yield Rule(policy.text, (Test(boxes),), action, "", said, policy.number, hangs)
 
     def _parts(self, policy: Policy) -> tuple[list[Part], list[str]]:
         """Give what a policy matches, and what in it is not understood."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sitiv_infra.policy.fortios_blocks import Entry
+from sitiv_infra.policy.fortios_objects import SILENT
+from sitiv_infra.policy.objects import fingerprint
 
 READ = frozenset({
     "srcintf", "dstintf", "srcaddr", "dstaddr", "srcaddr6", "dstaddr6", "srcaddr-negate",
@@ -79,3 +81,31 @@ def _always(vdom: Entry) -> bool:
     entry = vdom.block("firewall schedule recurring").get("always", Entry(0))
     hours = {entry.one(option, "00:00") for option in ("start", "end")}
     return set(entry.values.get("day", DAYS)) == DAYS and hours == {"00:00"}
+
+
+def meaning(entry: Entry, vdom: Entry) -> str:
+    """Give a word for what a policy says, and for all that is defined under the names it says."""
+    found: list[object] = []
+    seen: set[tuple[str, str]] = set()
+    waiting = [("", "", entry)]
+    while waiting:
+        table, name, one = waiting.pop()
+        found.append((table, name, _told(one)))
+        for word in {word for given in one.values.values() for word in given}:
+            for title, block in vdom.blocks.items():
+                if word in block.entries and (title, word) not in seen and not word.isdecimal():
+                    seen.add((title, word))
+                    waiting.append((title, word, block.entries[word]))
+    return fingerprint(found)
+
+
+def _told(entry: Entry) -> object:
+    """Give what an entry says, without what says nothing of packets."""
+    values = {
+        option: given for option, given in entry.values.items() if option not in NEUTRAL | SILENT
+    }
+    inner = {
+        name: {at: _told(one) for at, one in block.entries.items()}
+        for name, block in entry.blocks.items()
+    }
+    return sorted(values.items()), sorted(inner.items(), key=repr)

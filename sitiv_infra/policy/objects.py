@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Generic, NamedTuple, TypeVar
 
@@ -131,6 +132,11 @@ def disjoint(boxes: Iterable[Box]) -> Iterator[Box]:
     for one in boxes:
         yield from split(one, before)[1]
         before.append(one)
+
+
+def fingerprint(told: Iterable[object]) -> str:
+    """Give a short word that is the same for the same things, in whatever order."""
+    return sha256("\n".join(sorted(map(repr, told))).encode()).hexdigest()[:16]
 
 
 def placed(

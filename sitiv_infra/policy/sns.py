@@ -15,7 +15,7 @@ from sitiv_infra.policy.iptables_options import DEVICES, device
 from sitiv_infra.policy.objects import disjoint, everywhere, merged, placed, side
 from sitiv_infra.policy.rules import Action, Base, Rule, RuleBase, Test, Verdict
 from sitiv_infra.policy.sns_objects import Objects
-from sitiv_infra.policy.sns_text import UNKNOWN, Written
+from sitiv_infra.policy.sns_text import UNKNOWN, Text, Written
 from sitiv_infra.policy.sns_text import read as read_text
 from sitiv_infra.policy.space import (
     EVERYTHING,
@@ -61,7 +61,7 @@ def read(text: str) -> dict[int, RuleBase]:
     said = read_text(text)
     found = {}
     for version in (4, 6):
-        reader = _Reader(Objects(said, version), version)
+        reader = _Reader(said, version)
         chains = {
             slot: tuple(reader.rule(rule) for rule in rules if rule is not None)
             for slot, rules in said.slots.items()
@@ -74,8 +74,9 @@ def read(text: str) -> dict[int, RuleBase]:
 class _Reader:
     """Reads rules for one address family."""
 
-    def __init__(self, objects: Objects, version: int) -> None:
-        self.objects = objects
+    def __init__(self, text: Text, version: int) -> None:
+        self.text = text
+        self.objects = Objects(text, version)
         self.version = version
 
     def rule(self, written: Written) -> Rule:
@@ -87,7 +88,9 @@ class _Reader:
             doubts.append(f"action={word}" if word else "no action")
         boxes = self._boxes(tokens, doubts) if tokens.get("state", "on") != "off" else ()
         said = tuple(f"#{written.number}: {what}" for what in dict.fromkeys(doubts) if boxes)
-        return Rule(written.text, (Test(boxes),), action, "", said, written.number)
+        hangs = {name: value for name, value in tokens.items() if name not in NEUTRAL}
+        meaning = self.text.meaning(hangs) if said else ""
+        return Rule(written.text, (Test(boxes),), action, "", said, written.number, meaning)
 
     def _boxes(self, tokens: dict[str, str], doubts: list[str]) -> tuple[Box, ...]:
         ends = [self._end(tokens, option, doubts) for option in ("srctarget", "dsttarget")]

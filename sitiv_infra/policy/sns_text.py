@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sitiv_infra.errors import InvalidInput
+from sitiv_infra.policy.objects import fingerprint
 
 PROMPT = re.compile(r"^SRPClient>\s*")
 REPLY = re.compile(r'^(\d{3}) code=\S+ msg=".*"')
@@ -43,6 +44,7 @@ VALUED = {
 ENDS = {"from": "src", "to": "dst"}
 OF_END = {"port": "port", "on": "if"}
 UNKNOWN = "?"
+NAMES = re.compile(r"[!,|\s]+")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,20 @@ class Text:
     objects: list[dict[str, str]] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+
+    def meaning(self, tokens: dict[str, str]) -> str:
+        """Give a word for some tokens, and for all that is defined under the names in them."""
+        found: list[object] = [sorted(tokens.items())]
+        names = {name for value in tokens.values() for name in NAMES.split(value)}
+        waiting, seen = list(names), set(names)
+        while waiting:
+            name = waiting.pop()
+            found += [sorted(one.items()) for one in self.objects if one.get("name") == name]
+            found.append((name, self.members.get(name)))
+            new = set(self.members.get(name, ())) - seen
+            seen |= new
+            waiting += new
+        return fingerprint(found)
 
 
 class Reader:

@@ -500,3 +500,43 @@ def test_a_change_is_found_with_a_packet(old: str, new: str) -> None:
     assert found.equal is False
     for parting in found.partings:
         assert {parting.old[1], parting.new[1]} == BOTH
+
+
+OFFICE = """
+config firewall schedule recurring
+    edit "office"
+        set day monday friday
+        set start 08:00
+    next
+end
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "old", "new", "same"),
+    [
+        ({"dstaddr": '"name"'}, 'fqdn "www.example"', 'fqdn "ftp.example"', None),
+        ({"dstaddr": '"name" "ends"'}, "start-ip 10.0.0.2", "start-ip 10.0.0.3", None),
+        ({"dstaddr": '"gone"', "service": '"web"'}, "portrange 80 ", "portrange 81 ", None),
+        (
+            {"dstaddr": '"gone"'},
+            'dstaddr "gone"',
+            'dstaddr "gone"\nset dstaddr-negate enable',
+            None,
+        ),
+        ({"dstaddr": '"moved"', "service": '"web"'}, "portrange 80 ", "portrange 81 ", None),
+        ({"schedule": '"office"'}, "08:00", "09:00", None),
+        ({"schedule": '"office"'}, "", "\n", True),
+        ({"schedule": '"office"'}, "set uuid 1d2c", "set uuid 3e4f", True),
+        ({"schedule": '"office"'}, "portrange 80 ", "portrange 81 ", True),
+    ],
+)
+def test_the_same_doubt_about_something_else_is_not_the_same(
+    options: dict[str, str], old: str, new: str, *, same: bool | None
+) -> None:
+    text = ADDRESSES + OFFICE + VIPS + policies(options)
+    assert old in text
+    one, other = (
+        FORMS["fortios"](said).lists["root IPv4"] for said in (text, text.replace(old, new, 1))
+    )
+    assert compare(one, other).equal is same

@@ -392,3 +392,27 @@ def test_an_object_that_is_not_understood_is_undecided(made: str) -> None:
 def test_a_service_that_is_not_understood_is_undecided(made: str) -> None:
     objects = f"CONFIG OBJECT SERVICE NEW name=odd {made}\n"
     assert list(clean_up(dump(f"{PLAIN} dstport=odd", objects=objects)).undecided) == [1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "old", "new", "same"),
+    [
+        ("dsttarget=resolved", "ip=10.0.0.9", "ip=10.0.0.8", None),
+        ("dsttarget=Network_internals", "internals node=one", "internals node=low", None),
+        ("dsttarget=gone,high", "begin=10.0.0.2", "begin=10.0.0.3", None),
+        ("dsttarget=gone", "dsttarget=gone", "dsttarget=!gone", None),
+        ("dsttarget=gone dstport=plain", "port=25", "port=24", None),
+        ("dsttarget=gone", 'comment="a host"', 'comment="the host"', True),
+        ("dsttarget=gone", "port=25", "port=24", True),
+    ],
+)  # fmt: skip
+def test_the_same_doubt_about_something_else_is_not_the_same(
+    rule: str, old: str, new: str, *, same: bool | None
+) -> None:
+    insert = f"CONFIG FILTER RULE INSERT index=5 type=filter action=pass srctarget=any {rule}"
+    text = OBJECTS + insert
+    assert old in text
+    one, other = (
+        FORMS["sns"](said).lists["slot 5 IPv4"] for said in (text, text.replace(old, new))
+    )
+    assert compare(one, other).equal is same
