@@ -16,6 +16,7 @@ from sitiv_infra.policy.space import (
     Interval,
     Intervals,
     box,
+    gathered,
     split,
     union,
     without,
@@ -118,12 +119,8 @@ def ported(protocol: int, to: Intervals, by: Intervals = PORTS) -> Box:
 
 
 def merged(boxes: Iterable[Box]) -> tuple[Box, ...]:
-    """Join boxes that differ in their destination ports only, and cut the others apart."""
-    alike: dict[Box, list[Interval]] = {}
-    for one in boxes:
-        to = Dimension.DESTINATION_PORT
-        alike.setdefault((*one[:to], *one[to + 1 :]), []).extend(one[to])
-    return tuple(disjoint((*key, union(spans)) for key, spans in alike.items()))
+    """Give the same packets in few boxes, none of them in two."""
+    return tuple(disjoint(gathered(boxes)))
 
 
 def disjoint(boxes: Iterable[Box]) -> Iterator[Box]:

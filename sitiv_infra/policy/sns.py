@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from sitiv_infra.policy.iptables_options import DEVICES, device
-from sitiv_infra.policy.objects import disjoint, everywhere, merged, placed, side
+from sitiv_infra.policy.objects import everywhere, merged, placed, side
 from sitiv_infra.policy.rules import Action, Base, Rule, RuleBase, Test, Verdict
 from sitiv_infra.policy.sns_objects import Objects
 from sitiv_infra.policy.sns_text import UNKNOWN, Text, Written
@@ -115,7 +115,7 @@ class _Reader:
         turned = [_turned(one) for one in by]
         pairs = (intersection(one, other) for one in to for other in turned)
         cut = (intersection(start, one) for one in pairs if one)
-        return tuple(disjoint(merged(one for one in cut if one)))
+        return merged(one for one in cut if one)
 
     def _protocol(self, tokens: dict[str, str], doubts: list[str]) -> Box:
         name = tokens.get("ipproto", "any").lower()
