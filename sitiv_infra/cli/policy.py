@@ -1,9 +1,11 @@
-"""``sitiv policy``: rule bases as devices print them, without an estate."""
+"""``sitiv policy``: rule bases as devices print them, and as they should be."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -11,22 +13,29 @@ from typing import Annotated
 
 import typer
 
+from sitiv_infra.cli import options as o
 from sitiv_infra.cli.commands import group, register
 from sitiv_infra.cli.tables import show as show_table
 from sitiv_infra.errors import InvalidInput
+from sitiv_infra.estate import Estate, load
 from sitiv_infra.policy.cleanup import CleanUp, Finding, clean_up, told
 from sitiv_infra.policy.compare import Comparison, compare
 from sitiv_infra.policy.dumps import Dump, read
 from sitiv_infra.policy.explain import Question, explained
 from sitiv_infra.policy.services import packets
 from sitiv_infra.policy.space import Dimension
+from sitiv_infra.wanted.fortios import fortios_rules
+from sitiv_infra.wanted.sns import sns_commands
 
 app = group("""Rule bases of firewalls: what is too much in them, where two part, what passes.
+
+Read are iptables-save, nft -j, show of FortiOS, and NSRPC commands and lists of Stormshield.
 
 Examples:
   sitiv policy analyse dump.txt --from iptables-save
   sitiv policy compare before.json after.json --from nft-json
   sitiv policy explain dump.txt --from iptables-save 10.1.0.7 10.2.0.0/24 tcp/443
+  sitiv policy render --to sns
 """)
 DIFFERENT, UNDECIDED = 1, 2
 
@@ -36,6 +45,21 @@ class Form(StrEnum):
 
     NFT_JSON = "nft-json"
     IPTABLES_SAVE = "iptables-save"
+    FORTIOS = "fortios"
+    SNS = "sns"
+
+
+class Kind(StrEnum):
+    """A kind of firewall that rules can be written for."""
+
+    FORTIOS = "fortios"
+    SNS = "sns"
+
+
+RENDER: Mapping[Kind, Callable[[Estate, date], Iterable[str]]] = {
+    Kind.FORTIOS: fortios_rules,
+    Kind.SNS: sns_commands,
+}
 
 
 class Output(StrEnum):
@@ -45,7 +69,7 @@ class Output(StrEnum):
     JSON = "json"
 
 
-File = Annotated[Path, typer.Argument(help="The dump: 'nft -j list ruleset' or 'iptables-save'.")]
+File = Annotated[Path, typer.Argument(help="The dump, as the device prints it.")]
 From = Annotated[Form, typer.Option("--from", help="How the dump is written.")]
 Format = Annotated[Output, typer.Option("--format", help="For a person, or as JSON.")]
 
@@ -191,3 +215,20 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         return ip_network(text, strict=False)
     except ValueError as error:
         raise InvalidInput(str(error)) from None
+
+
+@register(app)
+def render(
+    kind: Annotated[Kind, typer.Option("--to", help="For which kind of firewall.")],
+    estate: o.EstateFolder = o.ESTATE,
+) -> int:
+    """Print the flows that an estate declares, as rules for a firewall of another kind.
+
+    Nothing is sent to a firewall. What has been loaded is told from this by 'compare'.
+
+    Example:
+      sitiv policy render --to fortios > rules.txt
+    """
+    for line in RENDER[kind](load(estate), datetime.now(UTC).date()):
+        print(line)
+    return 0

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sitiv_infra.policy.anomalies import Anomalies, anomalies
 from sitiv_infra.policy.cover import Point
 from sitiv_infra.policy.dumps import Dump
+from sitiv_infra.policy.iptables_options import More, device_name
 from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.space import Dimension
 from sitiv_infra.policy.telling import NAMES
@@ -96,12 +97,15 @@ def _doubts(lists: Iterable[RuleList]) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def told(version: int, packet: Point) -> str:
-    """Write a packet as a person would: ``tcp 10.1.0.1 > 10.2.0.1 port 22``."""
+    """Write a packet as a person would: ``tcp 10.1.0.1 > 10.2.0.1 port 22 in by eth0``."""
     kind = IPv4Address if version == 4 else IPv6Address
     number = packet[Dimension.PROTOCOL]
     ends = [kind(packet[side]) for side in (Dimension.SOURCE, Dimension.DESTINATION)]
     said = f"{NAMES.get(number, f'protocol {number}')} {ends[0]} > {ends[1]}"
     source, destination = packet[Dimension.SOURCE_PORT], packet[Dimension.DESTINATION_PORT]
     if number in {6, 17}:
-        return f"{said} port {destination}" + (f" from {source}" if source else "")
-    return f"{said} type {source} code {destination}" if number in {1, 58} else said
+        said = f"{said} port {destination}" + (f" from {source}" if source else "")
+    elif number in {1, 58}:
+        said = f"{said} type {source} code {destination}"
+    by = zip(("in", "out"), packet[More.COMES_BY : More.LEAVES_BY + 1], strict=False)
+    return said + "".join(f" {way} by {name}" for way, n in by if (name := device_name(n)))

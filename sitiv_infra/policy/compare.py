@@ -135,7 +135,7 @@ class _Two:
 
 def _key(line: Line) -> tuple[object, ...]:
     doubts = tuple(doubt.partition(": ")[2] for doubt in line.doubts)
-    return line.boxes, line.verdict, doubts
+    return line.boxes, line.verdict, doubts, line.meaning
 
 
 def _changed(old: RuleList, new: RuleList) -> Iterator[Box]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.policy import iptables, nftables
+from sitiv_infra.policy import fortios, iptables, nftables, sns
 from sitiv_infra.policy.flatten import flattened
 from sitiv_infra.policy.iptables_options import whole
 from sitiv_infra.policy.lists import RuleList
+from sitiv_infra.policy.objects import WITH_DEVICES
 from sitiv_infra.policy.rules import RuleBase
 from sitiv_infra.policy.space import EVERYTHING, Box
 
@@ -60,6 +61,13 @@ def _nft(text: str) -> Dump:
     return _dump(found, sum("rule" in entry for entry in entries))
 
 
+def _with_devices(reader: Callable[[str], dict[int, RuleBase]]) -> Callable[[str], Dump]:
+    """Read by a reader whose boxes have the devices, but no state of the connection."""
+    return lambda text: _dump(
+        {version: (rules, whole(version)[:WITH_DEVICES]) for version, rules in reader(text).items()}
+    )
+
+
 def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -> Dump:
     lists: dict[str, RuleList] = {}
     texts: dict[int, str] = {}
@@ -71,4 +79,9 @@ def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -
     return Dump(len(texts) if count is None else count, lists, texts)
 
 
-FORMS: Mapping[str, Callable[[str], Dump]] = {"nft-json": _nft, "iptables-save": _iptables}
+FORMS: Mapping[str, Callable[[str], Dump]] = {
+    "nft-json": _nft,
+    "iptables-save": _iptables,
+    "fortios": _with_devices(fortios.read),
+    "sns": _with_devices(sns.read),
+}

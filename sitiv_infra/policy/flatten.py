@@ -44,7 +44,8 @@ def _chain(
     for rule in rules.chains.get(name, ()):
         inside = [piece for one in where for piece in _held(rule.tests, one)]
         unsure = (*doubts, *rule.doubts)
-        yield Line(rule.number, rule.name, VERDICTS.get(rule.action), tuple(inside), unsure)
+        verdict = VERDICTS.get(rule.action)
+        yield Line(rule.number, rule.name, verdict, tuple(inside), unsure, rule.meaning)
         if inside and rule.action in {Action.JUMP, Action.GOTO}:
             yield from _chain(rules, rule.target, inside, unsure, depth + 1)
         if inside and rule.action in {Action.RETURN, Action.GOTO}:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.policy.iptables_options import NAMES, Devices, Reader
+from sitiv_infra.policy.iptables_options import NAMES, Reader
 from sitiv_infra.policy.rules import Base, Rule, RuleBase, Verdict
 
 COUNTERS = re.compile(r"^\[\d+:\d+\] ")  # of iptables-save -c
@@ -40,10 +40,9 @@ def read(text: str) -> RuleBase:
     Raises InvalidInput with the line that is none of a dump.
     """
     dump = _dump(text)
-    devices = Devices(word for *_, words in dump.rules for word in _named_devices(words))
     chains: dict[str, list[Rule]] = {name: [] for name in dump.chains}
     for number, line, words in dump.rules:
-        reader = Reader(dump.version, devices)
+        reader = Reader(dump.version)
         chains.setdefault(words[1], []).append(reader.rule(number, line, words[2:]))
     bases = tuple(
         Base(name, name.lower(), frozenset({dump.version}), policy)
@@ -92,7 +91,3 @@ def _after(words: Sequence[str], names: frozenset[str]) -> Iterator[str]:
 
 def _addresses(words: Sequence[str]) -> Iterator[str]:
     return _after(words, frozenset({"-s", "-d"}))
-
-
-def _named_devices(words: Sequence[str]) -> Iterator[str]:
-    return _after(words, frozenset({"-i", "-o"}))

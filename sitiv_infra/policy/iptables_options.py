@@ -5,7 +5,7 @@ What is not known here leaves a doubt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from ipaddress import ip_address, ip_network
 
@@ -73,32 +73,34 @@ def whole(version: int) -> Box:
     return (protocols, addresses, addresses, *ports, DEVICES, DEVICES, ((0, 4),), ((0, ALL_FLAGS),))
 
 
-DEVICES: Intervals = ((0, 2**20),)
+NAME_BYTES = 64  # Linux knows names of 15 bytes; other systems longer ones
+DEVICES: Intervals = ((0, 2 ** (8 * NAME_BYTES) - 1),)
 
 
-class Devices:
-    """Names of devices as numbers: those that rules name, and for each wildcard all others."""
+def device(name: str, *, prefix: bool = False) -> Intervals:
+    """Give the number that a device's name reads as, or those of all names that start with it.
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._known = sorted({name for name in names if name != "!"})
+    It is the same number in every dump: two of them can be compared. ValueError if it is too long.
+    """
+    said = name.encode()
+    if len(said) > NAME_BYTES:
+        raise ValueError("longer than a device's name")
+    ends = (said.ljust(NAME_BYTES, end) for end in (b"\x00", b"\xff" if prefix else b"\x00"))
+    low, high = (int.from_bytes(end, "big") for end in ends)
+    return ((low, high),)
 
-    def spans(self, name: str) -> Intervals:
-        """Give the numbers of the devices that a name, or a name with ``+``, stands for."""
-        if name == "+":
-            return DEVICES
-        if name.endswith("+"):
-            met = [i for i, known in enumerate(self._known, 1) if known.startswith(name[:-1])]
-        else:
-            met = [self._known.index(name) + 1]
-        return union((n, n) for n in met)
+
+def device_name(number: int) -> str:
+    """Give the name that a device's number was read off; none if no device can have it."""
+    name = number.to_bytes(NAME_BYTES, "big").rstrip(b"\x00").decode("ascii", "replace")
+    return name if name.isascii() and name.isprintable() else ""
 
 
 class Reader:
     """Reads the options of one rule, from the left to the right."""
 
-    def __init__(self, version: int, devices: Devices) -> None:
+    def __init__(self, version: int) -> None:
         self.version = version
-        self.devices = devices
         self.sides: dict[int, Intervals] = dict(enumerate(whole(version)))
         self.either: Intervals | None = None  # --ports: of the one end or of the other
         self.doubts: list[str] = []
@@ -152,7 +154,8 @@ class Reader:
         elif option in ENDS:
             self._limit(ENDS[option], self._addresses(option, given[0]), negated=negated)
         elif option in BY:
-            self._limit(BY[option], self.devices.spans(given[0]), negated=negated)
+            spans = device(given[0].removesuffix("+"), prefix=given[0].endswith("+"))
+            self._limit(BY[option], spans, negated=negated)
         elif option in PORT_OPTIONS:
             self._ports(PORT_OPTIONS[option], given[0], negated=negated)
         elif option in ICMP_OPTIONS:

@@ -23,7 +23,7 @@ class Line(NamedTuple):
     """A rule: its number in the dump, from 1; what it may match; and what it does then.
 
     A rule that settles nothing, such as one that jumps or logs, has no verdict. ``doubts`` say why
-    a rule may match less, or do something else.
+    a rule may match less, or do something else; ``meaning`` what they hang on in this dump.
     """
 
     number: int
@@ -31,6 +31,7 @@ class Line(NamedTuple):
     verdict: Verdict | None
     boxes: tuple[Box, ...]
     doubts: tuple[str, ...] = ()
+    meaning: str = ""
 
 
 @dataclass(frozen=True)

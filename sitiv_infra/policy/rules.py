@@ -50,7 +50,8 @@ class Test(NamedTuple):
 class Rule(NamedTuple):
     """Tests that must all hold, then an action; with doubts it may also not match.
 
-    ``number`` is its place among the rules of the dump, from 1.
+    ``number`` is its place among the rules of the dump, from 1. ``meaning`` tells rules apart whose
+    doubts read the same, but stand for something else in each dump.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Rule(NamedTuple):
     target: str = ""
     doubts: tuple[str, ...] = ()
     number: int = 0
+    meaning: str = ""
 
 
 class Base(NamedTuple):

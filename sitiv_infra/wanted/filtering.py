@@ -6,10 +6,12 @@ flow whose end has passed is not rendered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import NamedTuple
 
 from sitiv_infra.estate import Estate, Flow, Machine
 
@@ -20,6 +22,7 @@ NOT_PUBLIC = (
 )  # fmt: skip
 PUBLIC_6 = "2000::/3"
 FAMILIES = {4: "ip", 6: "ip6"}
+EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 @dataclass(frozen=True)
@@ -46,35 +49,109 @@ def subnets(estate: Estate, zone: str, version: int, owner: str | None = None) -
     return tuple(str(n) for n in estate.networks_of(zone, owner) if n.version == version)
 
 
-def forward_rules(estate: Estate, today: date) -> Iterator[str]:
-    """Yield the rules of nftables for forwarded packets, the same on every firewall."""
+class End(NamedTuple):
+    """One end of what is forwarded: in these networks, or anywhere if none; and in none of those.
+
+    ``name`` is its zone, with the owner where it is one owner's part of it.
+    """
+
+    name: str
+    inside: tuple[str, ...]
+    outside: tuple[str, ...] = ()
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks that make up this end exactly, for firewalls that know no exception."""
+        return _networks(self.inside, self.outside)
+
+
+@cache
+def _networks(
+    inside: tuple[str, ...], outside: tuple[str, ...]
+) -> tuple[IPv4Network | IPv6Network, ...]:
+    version = ip_network((*inside, *outside)[0]).version
+    rest = [ip_network(net) for net in inside or (EVERYWHERE[version],)]
+    for other in map(ip_network, outside):
+        rest = [piece for net in rest for piece in _without(net, other)]
+    return tuple(collapse_addresses(rest))  # type: ignore[type-var] # of one family
+
+
+class Forward(NamedTuple):
+    """New connections of one address family that pass between two ends.
+
+    ``services`` are protocols with their ports; none for ICMP. Where they are not said (None, for
+    machines of one zone), everything passes.
+    """
+
+    comment: str
+    version: int
+    source: End
+    destination: End
+    services: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+
+
+def forwards(estate: Estate, today: date) -> Iterator[Forward]:
+    """Yield what every firewall forwards; what is in none of these is not.
+
+    An end without addresses of a family has nothing in that family.
+    """
     for zone in estate.zones.values():
         for owner in dict.fromkeys(v.owner for v in estate.vlans.values() if v.zone == zone.name):
-            for version, family in FAMILIES.items():
+            for version in FAMILIES:
                 nets = subnets(estate, zone.name, version, owner)
                 if len(nets) > 1 and not zone.internet:
-                    ends = f"{_set(nets)} {family} daddr {_set(nets)}"
-                    yield f'{family} saddr {ends} ct state new accept comment "zone {zone.name}"'
+                    end = End(f"{zone.name} {owner}", nets)
+                    yield Forward(f"zone {zone.name}", version, end, end)
     for flow in current(estate, today):
-        for version, family in FAMILIES.items():
-            matches = [
-                _match(estate, zone, version, f"{family} {word}")
-                for zone, word in ((flow.source, "saddr"), (flow.destination, "daddr"))
-            ]
-            if all(matches):
-                for protocol, ports in services(flow, version):
-                    match = f"{' '.join(matches)} {_service(protocol, ports)}"
-                    yield f'{match} ct state new accept comment "{flow.name}"'
+        for version in FAMILIES:
+            source, destination = (
+                _end(estate, zone, version) for zone in (flow.source, flow.destination)
+            )
+            if source and destination:
+                wanted = tuple(services(flow, version))
+                yield Forward(flow.name, version, source, destination, wanted)
 
 
-def _match(estate: Estate, zone: str, version: int, word: str) -> str:
+def filled(estate: Estate, today: date) -> list[Forward]:
+    """Give what is forwarded between ends that have addresses: no network is never every one."""
+    return [f for f in forwards(estate, today) if f.source.networks and f.destination.networks]
+
+
+def forward_rules(estate: Estate, today: date) -> Iterator[str]:
+    """Yield the rules of nftables for forwarded packets, the same on every firewall."""
+    for forward in forwards(estate, today):
+        family = FAMILIES[forward.version]
+        ends = f"{_match(forward.source, f'{family} saddr')} " + _match(
+            forward.destination, f"{family} daddr"
+        )
+        matches = [ends]
+        if forward.services is not None:
+            matches = [f"{ends} {_service(*service)}" for service in forward.services]
+        for match in matches:
+            yield f'{match} ct state new accept comment "{forward.comment}"'
+
+
+def _end(estate: Estate, zone: str, version: int) -> End | None:
+    """Give a zone as one end; None where it has no addresses of the family."""
     if not estate.zones[zone].internet:
         nets = subnets(estate, zone, version)
-        return f"{word} {_set(nets)}" if nets else ""
+        return End(zone, nets) if nets else None
     ours = _public_subnets(estate, version)
-    if version == 4:
-        return f"{word} != {_set((*NOT_PUBLIC, *ours))}"
-    return f"{word} {PUBLIC_6}" + (f" {word} != {_set(ours)}" if ours else "")
+    return End(zone, (PUBLIC_6,), ours) if version == 6 else End(zone, (), (*NOT_PUBLIC, *ours))
+
+
+def _match(end: End, word: str) -> str:
+    inside = [f"{word} {_set(end.inside)}"] if end.inside else []
+    outside = [f"{word} != {_set(end.outside)}"] if end.outside else []
+    return " ".join([*inside, *outside])
+
+
+def _without(
+    net: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network
+) -> Iterable[IPv4Network | IPv6Network]:
+    if not net.overlaps(other):
+        return (net,)
+    return () if net.subnet_of(other) else net.address_exclude(other)  # type: ignore[arg-type]
 
 
 def _public_subnets(estate: Estate, version: int) -> tuple[str, ...]:

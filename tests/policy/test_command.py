@@ -9,6 +9,7 @@ import pytest
 
 from sitiv_infra.cli import run
 
+LAB = Path(__file__).parents[2] / "inventory" / "lab" / "estate"
 DUMP = """*filter
 :INPUT DROP [0:0]
 :FORWARD DROP [0:0]
@@ -138,3 +139,19 @@ def test_what_is_no_dump_is_named(
     code, _, err = told(capsys, "analyse", file, "--from", form)
     assert code == 3
     assert str(file) in err
+
+
+@pytest.mark.parametrize("kind", ["fortios", "sns"])
+def test_what_is_rendered_can_be_judged(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = told(capsys, "render", "--to", kind, "--estate", LAB)
+    assert code == 0
+    file = tmp_path / "rules.txt"
+    file.write_text(out, encoding="utf-8")
+    assert told(capsys, "compare", file, file, "--from", kind)[:2] == (0, "equal\n")
+    _, found, _ = told(capsys, "analyse", file, "--from", kind, "--format", "json")
+    assert json.loads(found)["undecided"] == []
+    file.write_text(out + "hello\n", encoding="utf-8")
+    code, _, err = told(capsys, "analyse", file, "--from", kind)
+    assert (code, f"line {out.count(chr(10)) + 1}" in err) == (3, True)

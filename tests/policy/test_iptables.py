@@ -6,6 +6,7 @@ import pytest
 
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.policy.cleanup import clean_up
+from sitiv_infra.policy.compare import compare
 from sitiv_infra.policy.dumps import FORMS, Dump
 from sitiv_infra.policy.lists import first
 from sitiv_infra.policy.rules import Verdict
@@ -88,6 +89,22 @@ def test_devices_are_told_apart(rule: str, packets: dict[str, bool]) -> None:
     for line, wanted in zip(lists.lines, packets.values(), strict=False):
         packet = tuple(side[0][0] for side in line.boxes[0])
         assert (first(lists.lines, packet, lists.policy) is Verdict.ACCEPT) == wanted
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("-i eth1", "-i eth2", False),
+        ("-i eth1", "-i eth1", True),
+        ("-i eth1", "-i eth1 ! -o eth0", False),
+        ("-i eth+", "-i e+", False),
+    ],
+)
+def test_a_device_is_the_same_in_two_dumps(old: str, new: str, *, same: bool) -> None:
+    one, other = (
+        dump(f"-A FORWARD {match} -j ACCEPT").lists["FORWARD IPv4"] for match in (old, new)
+    )
+    assert compare(one, other).equal is same
 
 
 @pytest.mark.parametrize("text", ["", "hello", "*nat\nCOMMIT\n", HEAD + '-A FORWARD -m "x\n'])
