@@ -8,10 +8,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from sitiv_infra.policy.anomalies import Anomalies, anomalies
-from sitiv_infra.policy.cover import Point
 from sitiv_infra.policy.dumps import Dump
 from sitiv_infra.policy.lists import RuleList
-from sitiv_infra.policy.space import Dimension
+from sitiv_infra.policy.space import Dimension, Point
 from sitiv_infra.policy.telling import NAMES
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from sitiv_infra.policy.cover import BUDGET, Cover, Inconclusive, Point, Ranks, Scale
-from sitiv_infra.policy.lists import Line, RuleList, Table
+from sitiv_infra.policy.cover import BUDGET, Inconclusive
+from sitiv_infra.policy.lists import Line, RuleList
+from sitiv_infra.policy.native import cover
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.space import Box
+from sitiv_infra.policy.scale import Ranks, Scale
+from sitiv_infra.policy.space import Box, Point
+from sitiv_infra.policy.table import Table
 
 NOTHING: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 POLICY = 0  # the number that stands for the policy, where no rule matches
@@ -98,11 +101,11 @@ class _Two:
 
     def partings(self) -> Iterator[Parting]:
         """Walk through the packets that a change concerns, each of them once."""
-        asked = Cover(self.scale, self.regions, self.budget)
-        for index in range(asked.lows.shape[1]):
+        asked = cover(self.scale, self.regions, self.budget)
+        for index in range(asked.size):
             low, high = asked.lows[:, index], asked.highs[:, index]
             before = asked.overlapping(low, high, index)
-            for piece in asked.holes(low, high, before, set()):
+            for piece in asked.holes(low, high, before):
                 yield from self._within(*piece)
 
     def _within(
