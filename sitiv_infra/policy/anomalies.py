@@ -161,6 +161,8 @@ def _correlated(seen: Table, place: int) -> Correlated | None:
     for low, high in seen.of(place):
         near = seen.cover.overlapping(low, high, int(seen.starts[place]))
         near = near[(seen.accepts[near] != accept) & seen.certain[near]]
+        if not near.size:
+            continue
         lows, highs = seen.cover.lows[:, near], seen.cover.highs[:, near]
         inside = ((lows <= low[:, None]) & (highs >= high[:, None])).all(axis=0)
         around = ((lows >= low[:, None]) & (highs <= high[:, None])).all(axis=0)
