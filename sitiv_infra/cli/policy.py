@@ -7,17 +7,20 @@ import sys
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sitiv_infra.cli.commands import group, register
 from sitiv_infra.cli.tables import show as show_table
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.policy.cleanup import CleanUp, Finding, clean_up, told
-from sitiv_infra.policy.compare import Comparison, compare
 from sitiv_infra.policy.dumps import Dump, read
-from sitiv_infra.policy.explain import Question, explained
+from sitiv_infra.policy.telling import told
+
+if TYPE_CHECKING:
+    from sitiv_infra.policy.cleanup import CleanUp, Finding
+    from sitiv_infra.policy.compare import Comparison
+    from sitiv_infra.policy.explain import Question
 
 app = group("""Rule bases of firewalls: what is too much in them, where two part, what passes.
 
@@ -59,6 +62,8 @@ def analyse(file: File, form: From, output: Format = Output.TEXT) -> int:
       sitiv policy analyse dump.txt --from iptables-save
       nft -j list ruleset | sitiv policy analyse /dev/stdin --from nft-json --format json
     """
+    from sitiv_infra.policy.cleanup import clean_up  # noqa: PLC0415 - NumPy takes a while to load
+
     dump = read(file, form)
     found = clean_up(dump, lambda text: print(text, file=sys.stderr))
     if output is Output.JSON:
@@ -113,6 +118,8 @@ def compare_command(old: File, new: File, form: From, output: Format = Output.TE
     Example:
       sitiv policy compare before.txt after.txt --from iptables-save
     """
+    from sitiv_infra.policy.compare import compare  # noqa: PLC0415 - loads NumPy
+
     one, other = read(old, form), read(new, form)
     if one.lists.keys() != other.lists.keys():
         lone = ", ".join(sorted(one.lists.keys() ^ other.lists.keys()))
@@ -161,6 +168,8 @@ def explain(
     Example:
       sitiv policy explain dump.txt 10.1.0.7 10.2.0.0/24 tcp/443 --from iptables-save
     """
+    from sitiv_infra.policy.explain import explained  # noqa: PLC0415 - loads NumPy
+
     dump = read(file, form)
     asked = _question(source, destination, service)
     rows = [
@@ -174,6 +183,8 @@ def explain(
 
 
 def _question(source: str, destination: str, service: str) -> Question:
+    from sitiv_infra.policy.explain import Question  # noqa: PLC0415 - loads NumPy
+
     ends = _network(source), _network(destination)
     if ends[0].version != ends[1].version:
         raise InvalidInput(f"{source} and {destination} are of different address families")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from sitiv_infra.policy.anomalies import Anomalies, anomalies
 from sitiv_infra.policy.dumps import Dump
 from sitiv_infra.policy.lists import RuleList
-from sitiv_infra.policy.space import Dimension, Point
-from sitiv_infra.policy.telling import NAMES
+from sitiv_infra.policy.telling import told
 
 
 class Finding(NamedTuple):
@@ -92,15 +90,3 @@ def _doubts(lists: Iterable[RuleList]) -> Iterator[tuple[int, tuple[str, ...]]]:
                 merged.setdefault(line.number, {}).update(dict.fromkeys(line.doubts))
     for number in sorted(merged):
         yield number, tuple(merged[number])
-
-
-def told(version: int, packet: Point) -> str:
-    """Write a packet as a person would: ``tcp 10.1.0.1 > 10.2.0.1 port 22``."""
-    kind = IPv4Address if version == 4 else IPv6Address
-    number = packet[Dimension.PROTOCOL]
-    ends = [kind(packet[side]) for side in (Dimension.SOURCE, Dimension.DESTINATION)]
-    said = f"{NAMES.get(number, f'protocol {number}')} {ends[0]} > {ends[1]}"
-    source, destination = packet[Dimension.SOURCE_PORT], packet[Dimension.DESTINATION_PORT]
-    if number in {6, 17}:
-        return f"{said} port {destination}" + (f" from {source}" if source else "")
-    return f"{said} type {source} code {destination}" if number in {1, 58} else said

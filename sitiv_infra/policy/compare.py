@@ -148,7 +148,9 @@ def _concerned(rules: RuleList, regions: Sequence[Box]) -> RuleList:
     """Leave out the rules that share no packet with a few regions: most, where little changed."""
     if len(regions) > FEW:
         return rules
-    near = (line for line in rules.lines if any(_meet(*two) for two in product(line.boxes, regions)))
+    near = (
+        line for line in rules.lines if any(_meet(*two) for two in product(line.boxes, regions))
+    )
     return replace(rules, lines=tuple(near))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,8 @@ def test_what_is_no_dump_is_named(
     code, _, err = told(capsys, "analyse", file, "--from", form)
     assert code == 3
     assert str(file) in err
+
+
+def test_arrays_are_loaded_by_the_commands_that_need_them() -> None:
+    code = "import sys, sitiv_infra.cli; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
