@@ -27,8 +27,11 @@ class Rule(NamedTuple):
     accept: bool
 
 
-def rules(count: int, seed: int = 1) -> Iterator[Rule]:
-    """Yield rules: one in sixteen is a part of an earlier one, one in fifty both halves of one."""
+def rules(count: int, zones: int = ZONES, seed: int = 1) -> Iterator[Rule]:
+    """Yield rules between zones of a /16 each.
+
+    One in sixteen is a part of an earlier one, one in fifty both halves of one.
+    """
     draw = random.Random(seed)  # noqa: S311 - nothing secret
     made: list[Rule] = []
     while len(made) < count:
@@ -40,20 +43,22 @@ def rules(count: int, seed: int = 1) -> Iterator[Rule]:
             halves = list(whole.source.subnets()) if whole.source.prefixlen < 32 else []
             made[-1:-1] = [whole._replace(source=half) for half in halves]
         else:
-            made.append(_fresh(draw))
+            made.append(_fresh(draw, zones))
     yield from made[:count]
 
 
-def _fresh(draw: random.Random) -> Rule:
+def _fresh(draw: random.Random, zones: int) -> Rule:
     low = draw.choice(SERVICES)
     high = low if draw.random() < 0.8 else low + draw.randrange(1, 2000)
     protocol = draw.choice(("tcp", "tcp", "tcp", "udp"))
-    return Rule(_network(draw), _network(draw), protocol, (low, high), draw.random() < 0.7)
+    return Rule(
+        _network(draw, zones), _network(draw, zones), protocol, (low, high), draw.random() < 0.7
+    )
 
 
-def _network(draw: random.Random) -> IPv4Network:
+def _network(draw: random.Random, zones: int) -> IPv4Network:
     length = 32 if draw.random() < 0.4 else draw.randrange(18, 32)
-    base = (10 << 24) | (draw.randrange(ZONES) << 16) | draw.randrange(65536)
+    base = (10 << 24) | (draw.randrange(zones) << 16) | draw.randrange(65536)
     return IPv4Network((base, length), strict=False)
 
 
@@ -61,6 +66,11 @@ def _part(whole: Rule, draw: random.Random) -> Rule:
     if whole.source.prefixlen == 32:
         return whole._replace(accept=draw.random() < 0.5)
     return whole._replace(source=draw.choice(list(whole.source.subnets())))
+
+
+def rows(found: list[Rule]) -> list[tuple[object, ...]]:
+    """Give rules as JSON has them."""
+    return [(str(r.source), str(r.destination), *r[2:]) for r in found]
 
 
 def iptables_save(found: list[Rule]) -> str:

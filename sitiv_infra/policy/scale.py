@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitiv_infra.policy.space import Box, Point
+from sitiv_infra.policy.space import Box, Intervals, Point
 
 Ranks = NDArray[np.int32]  # of a corner, [dimension]; of boxes, [dimension, box]
 
@@ -17,29 +17,12 @@ class Scale:
     """Ranks of all ends of intervals, a dimension each; ``whole`` is the box of everything."""
 
     def __init__(self, whole: Box, boxes: Iterable[Box]) -> None:
-        ends: list[set[int]] = [set() for _ in whole]
-        for box in (whole, *boxes):
-            for cuts, side in zip(ends, box, strict=True):
-                for low, high in side:
-                    cuts.add(low)
-                    cuts.add(high + 1)
+        given = [whole, *boxes]
         self.whole = whole
-        self.cuts = [sorted(cuts) for cuts in ends]
+        self.cuts = [_ends(box[side] for box in given) for side in range(len(whole))]
         # The dimensions, those in which boxes differ most first.
-        self.order = sorted(range(len(ends)), key=lambda side: -len(ends[side]))
+        self.order = sorted(range(len(whole)), key=lambda side: -len(self.cuts[side]))
         self._ranks = [{cut: rank for rank, cut in enumerate(cuts)} for cuts in self.cuts]
-
-    def rows(self, box: Box) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Yield the plain boxes of a box, one interval a dimension, as ranks: lows, and highs.
-
-        Their ends must be among those that the scale was made of.
-        """
-        sides = [
-            [(ranks[low], ranks[high + 1] - 1) for low, high in side]
-            for ranks, side in zip(self._ranks, box, strict=True)
-        ]
-        for spans in product(*sides):
-            yield tuple(low for low, _ in spans), tuple(high for _, high in spans)
 
     def point(self, ranks: Sequence[int] | Ranks) -> Point:
         """Give the packet at a corner of ranks."""
@@ -59,8 +42,21 @@ class Scale:
         return tuple(((cuts[int(one)], cuts[int(other) + 1] - 1),) for cuts, one, other in ends)
 
     def table(self, boxes: Iterable[Box]) -> tuple[Ranks, Ranks]:
-        """Give lows and highs of the plain boxes of boxes as arrays, [dimension, box]."""
-        rows = [row for box in boxes for row in self.rows(box)]
-        both = np.array(rows, dtype=np.int32).reshape(len(rows), 2, len(self.cuts))
-        lows, highs = both.transpose(1, 2, 0)
-        return np.ascontiguousarray(lows), np.ascontiguousarray(highs)
+        """Give lows and highs of the plain boxes of boxes as arrays, [dimension, box].
+
+        Plain boxes have one interval a dimension. Ends must be among those that the scale was made
+        of.
+        """
+        spans = [row for box in boxes for row in product(*box)]
+        lows = np.empty((len(self.cuts), len(spans)), dtype=np.int32)
+        highs = np.empty_like(lows)
+        for side, ranks in enumerate(self._ranks):
+            lows[side] = [ranks[row[side][0]] for row in spans]
+            highs[side] = [ranks[row[side][1] + 1] - 1 for row in spans]
+        return lows, highs
+
+
+def _ends(sides: Iterable[Intervals]) -> list[int]:
+    """Give where intervals begin, and where what follows them does."""
+    spans = {span for side in sides for span in side}
+    return sorted({low for low, _ in spans} | {high + 1 for _, high in spans})

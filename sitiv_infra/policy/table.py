@@ -12,7 +12,6 @@ from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.native import cover
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.scale import Ranks, Scale
-from sitiv_infra.policy.space import Box
 
 
 class Table:
@@ -25,7 +24,7 @@ class Table:
         self.rules = rules
         self.scale = scale or Scale(rules.whole, rules.boxes)
         self.cover = cover(self.scale, rules.boxes, budget)
-        counts = [sum(_plain(box) for box in line.boxes) for line in rules.lines]
+        counts = [sum(prod(map(len, box)) for box in line.boxes) for line in rules.lines]
         self.starts = np.cumsum([0, *counts])
         self.owner = np.repeat(np.arange(len(counts)), counts)
         self.certain = self._by_box(line.verdict and not line.doubts for line in rules.lines)
@@ -64,7 +63,3 @@ class Table:
                 yield index, *piece
         for piece in self.cover.holes(low, high, near):
             yield None, *piece
-
-
-def _plain(box: Box) -> int:
-    return prod(len(side) for side in box)
