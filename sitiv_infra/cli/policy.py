@@ -14,11 +14,10 @@ import typer
 from sitiv_infra.cli.commands import group, register
 from sitiv_infra.cli.tables import show as show_table
 from sitiv_infra.errors import InvalidInput
+from sitiv_infra.policy.cleanup import CleanUp, Finding, clean_up, told
 from sitiv_infra.policy.dumps import Dump, read
-from sitiv_infra.policy.telling import told
 
 if TYPE_CHECKING:
-    from sitiv_infra.policy.cleanup import CleanUp, Finding
     from sitiv_infra.policy.compare import Comparison
     from sitiv_infra.policy.explain import Question
 
@@ -30,6 +29,7 @@ Examples:
   sitiv policy explain dump.txt --from iptables-save 10.1.0.7 10.2.0.0/24 tcp/443
 """)
 DIFFERENT, UNDECIDED = 1, 2
+UNUSED = "no hit since its counter was last set to zero: know that date first"
 
 
 class Form(StrEnum):
@@ -62,8 +62,6 @@ def analyse(file: File, form: From, output: Format = Output.TEXT) -> int:
       sitiv policy analyse dump.txt --from iptables-save
       nft -j list ruleset | sitiv policy analyse /dev/stdin --from nft-json --format json
     """
-    from sitiv_infra.policy.cleanup import clean_up  # noqa: PLC0415 - NumPy takes a while to load
-
     dump = read(file, form)
     found = clean_up(dump, lambda text: print(text, file=sys.stderr))
     if output is Output.JSON:
@@ -88,6 +86,8 @@ def _document(found: CleanUp) -> dict[str, object]:
         "inoperative": list(found.inoperative),
         "undecided": [{"rule": n, "doubts": list(d)} for n, d in found.undecided.items()],
         "inconclusive": list(found.inconclusive),
+        "over-wide": list(found.over_wide),
+        "unused": list(found.unused),
     }
 
 
@@ -102,12 +102,15 @@ def _print(found: CleanUp, dump: Dump) -> None:
         ("undecided", str(n), "", "; ".join(d), dump.texts[n]) for n, d in found.undecided.items()
     ]
     rows += [("inconclusive", str(n), "", "", dump.texts[n]) for n in found.inconclusive]
+    rows += [("over-wide", str(n), "", "", dump.texts[n]) for n in found.over_wide]
+    rows += [("unused", str(n), "", UNUSED, dump.texts[n]) for n in found.unused]
     if rows:
         show_table(["what", "rule", "by", "such as, or why", "text"], rows, whole=3)
     print(
         f"{found.rules} rules: {len(found.shadowed)} shadowed, {len(found.redundant)} redundant,"
         f" {len(found.correlated)} correlated, {len(found.inoperative)} inoperative,"
-        f" {len(found.undecided)} undecided, {len(found.inconclusive)} inconclusive"
+        f" {len(found.undecided)} undecided, {len(found.inconclusive)} inconclusive,"
+        f" {len(found.over_wide)} over-wide, {len(found.unused)} unused"
     )
 
 
@@ -118,7 +121,7 @@ def compare_command(old: File, new: File, form: From, output: Format = Output.TE
     Example:
       sitiv policy compare before.txt after.txt --from iptables-save
     """
-    from sitiv_infra.policy.compare import compare  # noqa: PLC0415 - loads NumPy
+    from sitiv_infra.policy.compare import compare  # noqa: PLC0415 - NumPy takes a while to load
 
     one, other = read(old, form), read(new, form)
     if one.lists.keys() != other.lists.keys():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
-from sitiv_infra.policy.space import PORTS, Box, Dimension, Intervals, Point, common, union, without
+from sitiv_infra.policy.space import PORTS, Box, Dimension, Intervals, common, union, without
 
 NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp", 132: "sctp"}
 MANY_PROTOCOLS = 200  # of 256: nobody lists them, the rule says "any"
@@ -56,15 +56,3 @@ def _inside(addresses: Intervals) -> int:
 def _likely(ports: Intervals) -> int:
     """Take a port that a machine may use: not 0."""
     return next(max(low, 1) for low, high in ports if high or len(ports) == 1)
-
-
-def told(version: int, packet: Point) -> str:
-    """Write a packet as a person would: ``tcp 10.1.0.1 > 10.2.0.1 port 22``."""
-    kind = IPv4Address if version == 4 else IPv6Address
-    number = packet[Dimension.PROTOCOL]
-    ends = [kind(packet[side]) for side in (Dimension.SOURCE, Dimension.DESTINATION)]
-    said = f"{NAMES.get(number, f'protocol {number}')} {ends[0]} > {ends[1]}"
-    source, destination = packet[Dimension.SOURCE_PORT], packet[Dimension.DESTINATION_PORT]
-    if number in {6, 17}:
-        return f"{said} port {destination}" + (f" from {source}" if source else "")
-    return f"{said} type {source} code {destination}" if number in {1, 58} else said
