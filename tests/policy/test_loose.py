@@ -74,13 +74,8 @@ def test_counters_of_nftables(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     port = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}},
                       "right": 22}}  # fmt: skip
     hit, idle = ({"counter": {"packets": n, "bytes": 60 * n}} for n in (7, 0))
-    bodies = (
-        [port, hit, {"drop": None}],
-        [idle, {"accept": None}],
-        [hit, port, idle],
-        [port],
-        None,
-    )
+    drop: dict[str, object] = {"drop": None}
+    bodies = ([port, hit, drop], [idle, {"accept": None}], [hit, port, idle, drop], [drop], None)
     rules = [{"rule": {**place, "handle": 9, "expr": body}} for body in bodies]
     base = {"family": "inet", "table": "t", "name": "f", "hook": "forward", "type": "filter",
             "prio": 0, "policy": "drop"}  # fmt: skip
