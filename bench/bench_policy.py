@@ -25,7 +25,7 @@ SIZES = (1000, 2000, 5000, 10_000, 20_000)
 MORE_SIZES = (*SIZES, 50_000)
 BASE = 10_000
 SHADE, LARGEST_OF_SHADE = "aerleon==1.18.0", 2000  # it takes minutes beyond
-DIAGRAMS, LARGEST_OF_DIAGRAMS = "dd==0.6.0", 10_000
+DIAGRAMS, LARGEST_OF_DIAGRAMS = "dd==0.6.0", 50_000
 AIMS = {"c": 0.05, "numpy": 1.0}  # seconds, for BASE rules whose tables are built
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from sitiv_infra.errors import InvalidInput
 from sitiv_infra.policy.cover import BUDGET, Answer, Cover, Flags, Inconclusive, Indices
 from sitiv_infra.policy.scale import Ranks, Scale
 from sitiv_infra.policy.space import Box
@@ -27,11 +28,13 @@ _plain = np.ascontiguousarray
 def cover(scale: Scale, boxes: Iterable[Box], budget: int = BUDGET) -> Cover:
     """Give boxes to ask about, with the engine that the environment asks for; else the best.
 
-    Raises ImportError where C is asked for and was not built.
+    Raises InvalidInput where that is none, or was not built.
     """
-    asked = os.environ.get(ENGINE)
+    asked = os.environ.get(ENGINE, "")
+    if asked not in {"", "c", "numpy"}:
+        raise InvalidInput(f"{ENGINE}={asked}: there are c and numpy")
     if asked == "c" and built is None:
-        raise ImportError("sitiv_infra.policy._cover was not built")
+        raise InvalidInput(f"{ENGINE}=c, but that was not built: install again with a C compiler")
     kind = Cover if asked == "numpy" or built is None else Native
     return kind(scale, boxes, budget)
 

@@ -14,6 +14,7 @@ from dd.autoref import BDD, Function
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sitiv_infra.errors import InvalidInput
 from sitiv_infra.policy import native
 from sitiv_infra.policy.anomalies import anomalies
 from sitiv_infra.policy.compare import compare
@@ -103,6 +104,14 @@ def test_wide_boxes_in_many_dimensions_cover_or_are_inconclusive() -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_random_bases_agree_with_the_interpreter(seed: int) -> None:
     assert list(differential.disagreements(random.Random(seed), 25)) == []
+
+
+def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for asked, built in (("fortran", native.built), ("c", None)):
+        monkeypatch.setenv(native.ENGINE, asked)
+        monkeypatch.setattr(native, "built", built)
+        with pytest.raises(InvalidInput, match=f"SITIV_COVER={asked}"):
+            native.cover(Scale(SPACE, []), [])
 
 
 # ---- one engine against the other: the same steps, so the same answers ------------------------
