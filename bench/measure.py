@@ -6,6 +6,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,18 @@ def beside(peer_name: str, peer: Figure | None, ours: Figure, of: str) -> dict[s
         "of": of,
         "ratio": round(getattr(peer, of) / getattr(ours, of), 2),
     }
+
+
+def peer_python(requirement: str) -> Path | None:
+    """Give the interpreter of an environment that holds a peer alone; None if it can't be had."""
+    folder = Path.home() / ".cache/sitiv-infra/peers" / requirement.replace("==", "-")
+    python = folder / "bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", requirement], check=False
+    )
+    return python if done.returncode == 0 else None
 
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,13 +19,15 @@ from sitiv_infra.cli.tables import show as show_table
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate, load
 from sitiv_infra.policy.cleanup import CleanUp, Finding, clean_up, told
-from sitiv_infra.policy.compare import Comparison, compare
 from sitiv_infra.policy.dumps import Dump, read
-from sitiv_infra.policy.explain import Question, explained
 from sitiv_infra.policy.services import packets
 from sitiv_infra.policy.space import Dimension
 from sitiv_infra.wanted.fortios import fortios_rules
 from sitiv_infra.wanted.sns import sns_commands
+
+if TYPE_CHECKING:
+    from sitiv_infra.policy.compare import Comparison
+    from sitiv_infra.policy.explain import Question
 
 app = group("""Rule bases of firewalls: what is too much in them, where two part, what passes.
 
@@ -38,6 +40,7 @@ Examples:
   sitiv policy render --to sns
 """)
 DIFFERENT, UNDECIDED = 1, 2
+UNUSED = "no hit since its counter was last set to zero: know that date first"
 
 
 class Form(StrEnum):
@@ -109,6 +112,8 @@ def _document(found: CleanUp) -> dict[str, object]:
         "inoperative": list(found.inoperative),
         "undecided": [{"rule": n, "doubts": list(d)} for n, d in found.undecided.items()],
         "inconclusive": list(found.inconclusive),
+        "over-wide": list(found.over_wide),
+        "unused": list(found.unused),
     }
 
 
@@ -123,12 +128,15 @@ def _print(found: CleanUp, dump: Dump) -> None:
         ("undecided", str(n), "", "; ".join(d), dump.texts[n]) for n, d in found.undecided.items()
     ]
     rows += [("inconclusive", str(n), "", "", dump.texts[n]) for n in found.inconclusive]
+    rows += [("over-wide", str(n), "", "", dump.texts[n]) for n in found.over_wide]
+    rows += [("unused", str(n), "", UNUSED, dump.texts[n]) for n in found.unused]
     if rows:
         show_table(["what", "rule", "by", "such as, or why", "text"], rows, whole=3)
     print(
         f"{found.rules} rules: {len(found.shadowed)} shadowed, {len(found.redundant)} redundant,"
         f" {len(found.correlated)} correlated, {len(found.inoperative)} inoperative,"
-        f" {len(found.undecided)} undecided, {len(found.inconclusive)} inconclusive"
+        f" {len(found.undecided)} undecided, {len(found.inconclusive)} inconclusive,"
+        f" {len(found.over_wide)} over-wide, {len(found.unused)} unused"
     )
 
 
@@ -139,6 +147,8 @@ def compare_command(old: File, new: File, form: From, output: Format = Output.TE
     Example:
       sitiv policy compare before.txt after.txt --from iptables-save
     """
+    from sitiv_infra.policy.compare import compare  # noqa: PLC0415 - NumPy takes a while to load
+
     one, other = read(old, form), read(new, form)
     if one.lists.keys() != other.lists.keys():
         lone = ", ".join(sorted(one.lists.keys() ^ other.lists.keys()))
@@ -187,6 +197,8 @@ def explain(
     Example:
       sitiv policy explain dump.txt 10.1.0.7 10.2.0.0/24 tcp/443 --from iptables-save
     """
+    from sitiv_infra.policy.explain import explained  # noqa: PLC0415 - loads NumPy
+
     dump = read(file, form)
     asked = _question(source, destination, service)
     rows = [
@@ -200,6 +212,8 @@ def explain(
 
 
 def _question(source: str, destination: str, service: str) -> Question:
+    from sitiv_infra.policy.explain import Question  # noqa: PLC0415 - loads NumPy
+
     ends = _network(source), _network(destination)
     if ends[0].version != ends[1].version:
         raise InvalidInput(f"{source} and {destination} are of different address families")

@@ -6,15 +6,17 @@ one difference: a shadow may be cast by several rules together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from sitiv_infra.policy.cover import Answer, Inconclusive, Indices, Point, Ranks
-from sitiv_infra.policy.lists import RuleList, Table
+from sitiv_infra.policy.cover import Answer, Flags, Inconclusive, Indices
+from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.rules import Verdict
+from sitiv_infra.policy.scale import Ranks
+from sitiv_infra.policy.space import Point
+from sitiv_infra.policy.table import Table
 
 
 class Dead(NamedTuple):
@@ -65,59 +67,59 @@ def anomalies(rules: RuleList, table: Table | None = None) -> Anomalies:
     """Look at every rule of a list."""
     seen = table or Table(rules)
     found = Anomalies()
-    for place, line in enumerate(rules.lines):
+    reached: list[tuple[int, Ranks]] = []
+    answers = seen.cover.shadows(seen.starts, seen.certain)
+    for place, (line, answer) in enumerate(zip(rules.lines, answers, strict=True)):
         if not line.boxes:
             found.inoperative.append(line.number)
-            continue
-        try:
-            _look(seen, place, found)
-        except Inconclusive:
+        elif answer is None:
             found.inconclusive.append(line.number)
+        elif answer.hole is None:
+            low, _ = next(iter(seen.of(place)))
+            blockers = seen.numbers(answer.used)
+            found.shadowed.append(Dead(line.number, blockers, seen.scale.point(low)))
+        else:
+            reached.append((place, answer.hole))
+    if reached:
+        _look(seen, reached, found)
     return found
 
 
-def _look(seen: Table, place: int, found: Anomalies) -> None:
-    line = seen.rules.lines[place]
-    answers = list(_shadow(seen, place))
-    hole = answers[-1].hole
-    if hole is None:
-        used = seen.numbers(index for answer in answers for index in answer.used)
-        low, _ = next(iter(seen.of(place)))
-        found.shadowed.append(Dead(line.number, used, seen.scale.point(low)))
-        return
-    found.reached[line.number] = seen.scale.point(hole)
-    if line.verdict is None or line.doubts:
-        found.needed.add(line.number)
-        return
-    heirs = None if _differs(seen, place, hole) else _heirs(seen, place)
-    if heirs is None:
-        found.needed.add(line.number)
-    else:
-        found.redundant.append(Redundant(line.number, heirs, seen.scale.point(hole)))
-    others = _correlated(seen, place)
-    if others:
-        found.correlated.append(others)
+def _look(seen: Table, reached: list[tuple[int, Ranks]], found: Anomalies) -> None:
+    """Look at the rules that some packet reaches, at a corner each."""
+    places = np.array([place for place, _ in reached])
+    corners = np.array([corner for _, corner in reached])
+    points = seen.scale.points(corners)
+    differs = _differ(seen, places, corners)
+    for place, point, different in zip(places.tolist(), points, differs.tolist(), strict=True):
+        line = seen.rules.lines[place]
+        found.reached[line.number] = point
+        if line.verdict is None or line.doubts:
+            found.needed.add(line.number)
+            continue
+        try:
+            heirs = None if different else _heirs(seen, place)
+        except Inconclusive:
+            found.inconclusive.append(line.number)
+            continue
+        if heirs is None:
+            found.needed.add(line.number)
+        else:
+            found.redundant.append(Redundant(line.number, heirs, point))
+        others = _correlated(seen, place)
+        if others:
+            found.correlated.append(others)
 
 
-def _shadow(seen: Table, place: int) -> Iterator[Answer]:
-    """Ask for each plain box of a rule whether the rules before it cover it, until one is open."""
-    end = int(seen.starts[place])
-    for low, high in seen.of(place):
-        among = seen.cover.overlapping(low, high, end)
-        answer = seen.cover.ask(low, high, among[seen.certain[among]])
-        yield answer
-        if answer.hole is not None:
-            return
-
-
-def _differs(seen: Table, place: int, corner: Ranks) -> bool:
-    """Whether a packet that reaches a rule would fare otherwise without it, or might."""
-    after = seen.holding(corner)
-    after = after[(seen.owner[after] > place) & ~seen.silent[after]]
-    verdict = seen.rules.lines[place].verdict
-    if not after.size:
-        return seen.rules.policy is not verdict
-    return not seen.certain[after[0]] or seen.accepts[after[0]] != (verdict is Verdict.ACCEPT)
+def _differ(seen: Table, places: Indices, corners: Ranks) -> Flags:
+    """Tell which rules' packets, that reach them, would fare otherwise without them, or might."""
+    accepts = np.array([line.verdict is Verdict.ACCEPT for line in seen.rules.lines])[places]
+    after = seen.cover.deciding(corners, seen.starts[places + 1], ~seen.silent)
+    # One more stands for the policy, where no box has the packet.
+    certain = np.append(seen.certain, True)
+    then = np.append(seen.accepts, seen.rules.policy is Verdict.ACCEPT)
+    different: Flags = ~certain[after] | (then[after] != accepts)
+    return different
 
 
 def _heirs(seen: Table, place: int) -> tuple[int, ...] | None:
@@ -159,6 +161,8 @@ def _correlated(seen: Table, place: int) -> Correlated | None:
     for low, high in seen.of(place):
         near = seen.cover.overlapping(low, high, int(seen.starts[place]))
         near = near[(seen.accepts[near] != accept) & seen.certain[near]]
+        if not near.size:
+            continue
         lows, highs = seen.cover.lows[:, near], seen.cover.highs[:, near]
         inside = ((lows <= low[:, None]) & (highs >= high[:, None])).all(axis=0)
         around = ((lows >= low[:, None]) & (highs <= high[:, None])).all(axis=0)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sitiv_infra.policy.anomalies import Anomalies, anomalies
-from sitiv_infra.policy.cover import Point
 from sitiv_infra.policy.dumps import Dump
 from sitiv_infra.policy.iptables_options import More, device_name
 from sitiv_infra.policy.lists import RuleList
-from sitiv_infra.policy.space import Dimension
+from sitiv_infra.policy.loose import over_wide
+from sitiv_infra.policy.space import Dimension, Point
 from sitiv_infra.policy.telling import NAMES
+
+if TYPE_CHECKING:
+    from sitiv_infra.policy.anomalies import Anomalies
 
 
 class Finding(NamedTuple):
@@ -31,7 +33,8 @@ class CleanUp:
     shadowed -- no packet reaches them. redundant -- without one of them, every packet fares the
     same. correlated -- their order with others decides. inoperative -- their conditions contradict
     each other, or their chain is never entered. undecided -- not wholly understood, with the
-    reason. inconclusive -- the budget of steps was spent.
+    reason. inconclusive -- the budget of steps was spent. over_wide -- they accept almost anything.
+    unused -- their counters stand at zero; since when these count, a dump does not tell.
     """
 
     rules: int
@@ -41,10 +44,14 @@ class CleanUp:
     inoperative: tuple[int, ...]
     undecided: Mapping[int, tuple[str, ...]]
     inconclusive: tuple[int, ...]
+    over_wide: tuple[int, ...]
+    unused: tuple[int, ...]
 
 
 def clean_up(dump: Dump, tell: Callable[[str], None] = lambda _: None) -> CleanUp:
     """Judge every rule of a dump; a rule that several lists have counts by what it does in all."""
+    from sitiv_infra.policy.anomalies import anomalies  # noqa: PLC0415 - loads NumPy
+
     seen: list[tuple[int, Anomalies]] = []
     for name, rules in dump.lists.items():
         tell(f"{name}: {len(rules.lines)} rules")
@@ -73,6 +80,8 @@ def clean_up(dump: Dump, tell: Callable[[str], None] = lambda _: None) -> CleanU
         inoperative=tuple(sorted(rest)),
         undecided=dict(_doubts(dump.lists.values())),
         inconclusive=tuple(sorted(late)),
+        over_wide=tuple(sorted({n for rules in dump.lists.values() for n in over_wide(rules)})),
+        unused=tuple(sorted(n for n, hits in dump.hits.items() if not hits and n in dump.texts)),
     )
 
 

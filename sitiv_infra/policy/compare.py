@@ -6,17 +6,22 @@ looked at, so that a change of one rule in ten thousand is judged in a moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import product
 from typing import NamedTuple
 
-from sitiv_infra.policy.cover import BUDGET, Cover, Inconclusive, Point, Ranks, Scale
-from sitiv_infra.policy.lists import Line, RuleList, Table
+from sitiv_infra.policy.cover import BUDGET, Inconclusive
+from sitiv_infra.policy.lists import Line, RuleList
+from sitiv_infra.policy.native import cover
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.space import Box
+from sitiv_infra.policy.scale import Ranks, Scale
+from sitiv_infra.policy.space import Box, Point
+from sitiv_infra.policy.table import Table
 
 NOTHING: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+FEW = 16  # changed boxes: beyond, arrays are faster than looking at each
 POLICY = 0  # the number that stands for the policy, where no rule matches
 
 
@@ -89,20 +94,21 @@ class _Side:
 
 class _Two:
     def __init__(self, old: RuleList, new: RuleList, budget: int) -> None:
-        self.scale = Scale(old.whole, [*old.boxes, *new.boxes])
-        self.budget = budget
-        self.old, self.new = (_Side(rules, self.scale, budget) for rules in (old, new))
         self.regions = list(_changed(old, new))
         if old.policy is not new.policy:
             self.regions.append(old.whole)
+        old, new = (_concerned(rules, self.regions) for rules in (old, new))
+        self.scale = Scale(old.whole, [*old.boxes, *new.boxes, *self.regions])
+        self.budget = budget
+        self.old, self.new = (_Side(rules, self.scale, budget) for rules in (old, new))
 
     def partings(self) -> Iterator[Parting]:
         """Walk through the packets that a change concerns, each of them once."""
-        asked = Cover(self.scale, self.regions, self.budget)
-        for index in range(asked.lows.shape[1]):
+        asked = cover(self.scale, self.regions, self.budget)
+        for index in range(asked.size):
             low, high = asked.lows[:, index], asked.highs[:, index]
             before = asked.overlapping(low, high, index)
-            for piece in asked.holes(low, high, before, set()):
+            for piece in asked.holes(low, high, before):
                 yield from self._within(*piece)
 
     def _within(
@@ -136,6 +142,23 @@ class _Two:
 def _key(line: Line) -> tuple[object, ...]:
     doubts = tuple(doubt.partition(": ")[2] for doubt in line.doubts)
     return line.boxes, line.verdict, doubts, line.meaning
+
+
+def _concerned(rules: RuleList, regions: Sequence[Box]) -> RuleList:
+    """Leave out the rules that share no packet with a few regions: most, where little changed."""
+    if len(regions) > FEW:
+        return rules
+    near = (
+        line for line in rules.lines if any(_meet(*two) for two in product(line.boxes, regions))
+    )
+    return replace(rules, lines=tuple(near))
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return all(
+        any(low <= end and start <= high for low, high in side for start, end in against)
+        for side, against in zip(one, other, strict=True)
+    )
 
 
 def _changed(old: RuleList, new: RuleList) -> Iterator[Box]:

@@ -1,25 +1,25 @@
 """Whether boxes cover a box, exactly; and a packet that they leave out.
 
-Values are replaced by their ranks among all ends of intervals, so 128-bit addresses are 32-bit
-numbers here and every comparison runs over whole arrays. The question is coNP-hard in general: a
-budget of steps bounds it, and what is beyond is said to be inconclusive, never guessed.
+Every comparison runs over whole arrays of ranks. The question is coNP-hard in general: a budget of
+steps bounds it, and what is beyond is said to be inconclusive, never guessed. ``native`` answers
+the same questions with the same steps in C, where that could be built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sitiv_infra.policy.scale import Ranks, Scale
 from sitiv_infra.policy.space import Box
 
 BUDGET = 10_000_000  # boxes that one question may cut; synthetic and real bases need 16 a rule
 Indices = NDArray[np.intp]
-Ranks = NDArray[np.int32]  # of a corner, [dimension]; of boxes, [dimension, box]
-Point = tuple[int, ...]
+Flags = NDArray[np.bool_]  # [box]
 
 
 class Inconclusive(Exception):
@@ -34,54 +34,6 @@ class Answer:
     used: frozenset[int] = frozenset()
 
 
-class Scale:
-    """Ranks of all ends of intervals, a dimension each; ``whole`` is the box of everything."""
-
-    def __init__(self, whole: Box, boxes: Iterable[Box]) -> None:
-        ends: list[set[int]] = [set() for _ in whole]
-        for box in (whole, *boxes):
-            for cuts, side in zip(ends, box, strict=True):
-                for low, high in side:
-                    cuts.add(low)
-                    cuts.add(high + 1)
-        self.whole = whole
-        self.cuts = [sorted(cuts) for cuts in ends]
-        self._ranks = [{cut: rank for rank, cut in enumerate(cuts)} for cuts in self.cuts]
-
-    @property
-    def order(self) -> list[int]:
-        """The dimensions, those in which boxes differ most first."""
-        return sorted(range(len(self.cuts)), key=lambda side: -len(self.cuts[side]))
-
-    def rows(self, box: Box) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Yield the plain boxes of a box, one interval a dimension, as ranks: lows, and highs.
-
-        Their ends must be among those that the scale was made of.
-        """
-        sides = [
-            [(ranks[low], ranks[high + 1] - 1) for low, high in side]
-            for ranks, side in zip(self._ranks, box, strict=True)
-        ]
-        for spans in product(*sides):
-            yield tuple(low for low, _ in spans), tuple(high for _, high in spans)
-
-    def point(self, ranks: Sequence[int] | Ranks) -> Point:
-        """Give the packet at a corner of ranks."""
-        return tuple(cuts[int(rank)] for cuts, rank in zip(self.cuts, ranks, strict=True))
-
-    def box(self, low: Ranks, high: Ranks) -> Box:
-        """Give the packets between two corners of ranks."""
-        ends = zip(self.cuts, low, high, strict=True)
-        return tuple(((cuts[int(one)], cuts[int(other) + 1] - 1),) for cuts, one, other in ends)
-
-    def table(self, boxes: Iterable[Box]) -> tuple[Ranks, Ranks]:
-        """Give lows and highs of the plain boxes of boxes as arrays, [dimension, box]."""
-        rows = [row for box in boxes for row in self.rows(box)]
-        both = np.array(rows, dtype=np.int32).reshape(len(rows), 2, len(self.cuts))
-        lows, highs = both.transpose(1, 2, 0)
-        return np.ascontiguousarray(lows), np.ascontiguousarray(highs)
-
-
 class Cover:
     """Plain boxes in their order, and questions about some of them."""
 
@@ -89,15 +41,19 @@ class Cover:
         self.scale = scale
         self.lows, self.highs = scale.table(boxes)
         self.budget = budget
-        self._order = scale.order
+
+    @property
+    def size(self) -> int:
+        """How many boxes there are."""
+        return int(self.lows.shape[1])
 
     def overlapping(self, low: Ranks, high: Ranks, end: int | None = None) -> Indices:
         """Give the boxes, of those before ``end``, that share a packet with a box."""
-        first = self._order[0]
+        first, *others = self.scale.order
         met = self.lows[first, :end] <= high[first]
         met &= self.highs[first, :end] >= low[first]
         found: Indices = met.nonzero()[0]
-        for side in self._order[1:]:
+        for side in others:
             if not found.size:
                 break
             met = self.lows[side][found] <= high[side]
@@ -110,20 +66,23 @@ class Cover:
 
         among -- boxes by index, each of which overlaps the box.
         """
-        corner = self.lone_corner(low, high, among)
+        corner = self._lone_corner(low, high, among)
         if corner is not None:
             return Answer(corner)
         used: set[int] = set()
-        hole = next(self.holes(low, high, among, used), None)
+        hole = next(self._holes(low, high, among, used), None)
         return Answer(None, frozenset(used)) if hole is None else Answer(hole[0])
 
-    def holes(
-        self, low: Ranks, high: Ranks, among: Indices, used: set[int]
-    ) -> Iterator[tuple[Ranks, Ranks]]:
+    def holes(self, low: Ranks, high: Ranks, among: Indices) -> Iterator[tuple[Ranks, Ranks]]:
         """Yield what boxes leave of a box, disjoint; the lowest corner of the first is a witness.
 
-        Note in ``used`` which boxes were needed.
+        Inconclusive beyond the budget.
         """
+        return self._holes(low, high, among, set())
+
+    def _holes(
+        self, low: Ranks, high: Ranks, among: Indices, used: set[int]
+    ) -> Iterator[tuple[Ranks, Ranks]]:
         waiting = [(low, high, among)]
         for _ in range(self.budget):
             if not waiting:
@@ -148,7 +107,42 @@ class Cover:
         lows, highs = self.lows[:, among], self.highs[:, among]
         return among[_every((lows <= high[:, None]) & (highs >= low[:, None]))]
 
-    def lone_corner(self, low: Ranks, high: Ranks, among: Indices) -> Ranks | None:
+    def shadows(self, starts: Indices, certain: Flags) -> list[Answer | None]:
+        """Say of each line whether certain boxes of lines before it cover all of its own.
+
+        starts -- where each line's boxes begin, and their number. Without an answer, the budget was
+        spent.
+        """
+        return [self._shadow(*ends, certain) for ends in pairwise(starts.tolist())]
+
+    def _shadow(self, start: int, end: int, certain: Flags) -> Answer | None:
+        used: set[int] = set()
+        for index in range(start, end):
+            low, high = self.lows[:, index], self.highs[:, index]
+            among = self.overlapping(low, high, start)
+            try:
+                answer = self.ask(low, high, among[certain[among]])
+            except Inconclusive:
+                return None
+            if answer.hole is not None:
+                return answer
+            used |= answer.used
+        return Answer(None, frozenset(used))
+
+    def deciding(self, corners: Ranks, after: Indices, held: Flags) -> Indices:
+        """Give for each corner, [corner, dimension], the first box that has it.
+
+        Of those from the place ``after`` that are ``held``; the number of boxes where there is
+        none.
+        """
+        found = np.full(len(corners), self.size)
+        for place, (corner, start) in enumerate(zip(corners, after, strict=True)):
+            near = self.overlapping(corner, corner)
+            near = near[(near >= start) & held[near]]
+            found[place] = near[0] if near.size else self.size
+        return found
+
+    def _lone_corner(self, low: Ranks, high: Ranks, among: Indices) -> Ranks | None:
         """Give a corner of a box that no box has, if one of two is so: that settles most."""
         lows, highs = self.lows[:, among], self.highs[:, among]
         for corner in (low, high):

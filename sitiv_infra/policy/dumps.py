@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.policy import fortios, iptables, nftables, sns
+from sitiv_infra.policy import fortios, hits, iptables, nftables, sns
 from sitiv_infra.policy.flatten import flattened
 from sitiv_infra.policy.iptables_options import whole
 from sitiv_infra.policy.lists import RuleList
@@ -23,12 +23,14 @@ NFT_HOOKS = ("ingress", "prerouting", "input", "forward", "output", "postrouting
 class Dump:
     """A rule base: how many rules it has, and a first-match list for each chain and family.
 
-    ``texts`` are the rules by their number, as the dump writes them.
+    ``texts`` are the rules by their number, as the dump writes them; ``hits`` the packets that the
+    device has counted, of the rules that have a counter.
     """
 
     count: int
     lists: Mapping[str, RuleList]
     texts: Mapping[int, str]
+    hits: Mapping[int, int] = field(default_factory=dict)
 
 
 def read(file: Path, form: str) -> Dump:
@@ -45,7 +47,8 @@ def read(file: Path, form: str) -> Dump:
 
 def _iptables(text: str) -> Dump:
     rules = iptables.read(text)
-    return _dump({rules.version: (rules, whole(rules.version))})
+    dump = _dump({rules.version: (rules, whole(rules.version))})
+    return replace(dump, hits=hits.of_iptables(text))
 
 
 def _nft(text: str) -> Dump:
@@ -58,7 +61,8 @@ def _nft(text: str) -> Dump:
         version: (nftables.read(entries, version, NFT_HOOKS), whole(version)[: len(EVERYTHING)])
         for version in (4, 6)
     }
-    return _dump(found, sum("rule" in entry for entry in entries))
+    dump = _dump(found, sum("rule" in entry for entry in entries))
+    return replace(dump, hits=hits.of_nftables(entries))
 
 
 def _with_devices(reader: Callable[[str], dict[int, RuleBase]]) -> Callable[[str], Dump]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
-from sitiv_infra.policy.cover import Point, Scale
 from sitiv_infra.policy.dumps import Dump
 from sitiv_infra.policy.iptables_options import STATES, SYN_ALONE, More
-from sitiv_infra.policy.lists import RuleList, Table
+from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.space import PORTS, Box, Dimension, Intervals, union
+from sitiv_infra.policy.scale import Scale
+from sitiv_infra.policy.space import PORTS, Box, Dimension, Intervals, Point, union
+from sitiv_infra.policy.table import Table
 
 TCP = 6
 

@@ -14,6 +14,7 @@ from enum import IntEnum
 Interval = tuple[int, int]
 Intervals = tuple[Interval, ...]
 Box = tuple[Intervals, ...]
+Point = tuple[int, ...]  # a packet: a value for each dimension
 
 
 class Dimension(IntEnum):

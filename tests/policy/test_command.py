@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,8 @@ def test_what_is_rendered_can_be_judged(
     file.write_text(out + "hello\n", encoding="utf-8")
     code, _, err = told(capsys, "analyse", file, "--from", kind)
     assert (code, f"line {out.count(chr(10)) + 1}" in err) == (3, True)
+
+
+def test_arrays_are_loaded_by_the_commands_that_need_them() -> None:
+    code = "import sys, sitiv_infra.cli; sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

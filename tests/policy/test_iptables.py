@@ -8,8 +8,8 @@ from sitiv_infra.errors import InvalidInput
 from sitiv_infra.policy.cleanup import clean_up
 from sitiv_infra.policy.compare import compare
 from sitiv_infra.policy.dumps import FORMS, Dump
-from sitiv_infra.policy.lists import first
 from sitiv_infra.policy.rules import Verdict
+from tests.policy.linear import first
 
 HEAD = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n"
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sitiv_infra.policy.anomalies import anomalies
 from sitiv_infra.policy.compare import compare
-from sitiv_infra.policy.lists import Line, RuleList, first
+from sitiv_infra.policy.lists import Line, RuleList
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.space import Box, union
+from tests.policy.linear import first, holds
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 SIZE, SIDES = 4, 3  # 64 packets
 WHOLE: Box = (((0, SIZE - 1),),) * SIDES
@@ -32,13 +36,6 @@ def lists(draw: st.DrawFn) -> RuleList:
     drawn = draw(st.lists(rules, max_size=8))
     lines = [Line(n, f"rule {n}", verdict, held) for n, (held, verdict) in enumerate(drawn, 1)]
     return RuleList(tuple(lines), draw(verdicts), WHOLE)
-
-
-def holds(line: Line, packet: tuple[int, ...]) -> bool:
-    return any(
-        all(any(low <= v <= high for low, high in s) for v, s in zip(packet, box, strict=True))
-        for box in line.boxes
-    )
 
 
 def reaching(rules: RuleList, place: int) -> set[tuple[int, ...]]:
