@@ -12,7 +12,7 @@ from typing import cast
 
 import typer
 
-from sitiv_infra.cli import audit, estate, evidence, lab, policy
+from sitiv_infra.cli import audit, estate, evidence, lab, policy, switches
 from sitiv_infra.cli.commands import group, register
 from sitiv_infra.errors import InvalidInput, SitivError
 
@@ -32,6 +32,7 @@ app.add_typer(estate.app, name="estate")
 app.add_typer(evidence.history, name="history")
 app.add_typer(lab.app, name="lab")
 app.add_typer(policy.app, name="policy")
+app.add_typer(switches.app, name="switches")
 
 INVALID = 3
 NOT_OBSERVED = 2
