@@ -13,6 +13,7 @@ from sitiv_infra.estate.network import (
     Zone,
 )
 from sitiv_infra.estate.organisation import Member, Operator, Service, Severity, Site, Use
+from sitiv_infra.estate.switching import Link, Switch
 from sitiv_infra.estate.systems import (
     Backup,
     Bucket,
@@ -38,6 +39,7 @@ __all__ = [
     "Firewall",
     "Flow",
     "Hosts",
+    "Link",
     "Machine",
     "Member",
     "ObjectStore",
@@ -48,6 +50,7 @@ __all__ = [
     "Severity",
     "Site",
     "Source",
+    "Switch",
     "Use",
     "Vantage",
     "Vcenter",

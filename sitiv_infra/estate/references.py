@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from sitiv_infra.estate.cabling import cabling
 from sitiv_infra.estate.organisation import Criticality, SiteRole
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _missing(location: Location, name: str, collection: str) -> Complaint:
 
 SOURCES = (
     "firewalls", "vcenters", "object_stores", "backups", "directories", "vantages", "hosts",
-    "drifts",
+    "drifts", "switches",
 )  # fmt: skip
 
 # collection, field, collection that the field names; a list field names several.
@@ -65,6 +66,9 @@ NAMES = (
     ("exposures", "member", "members"),
     ("exposures", "service", "services"),
     ("hosts", "sites", "sites"),
+    ("switches", "site", "sites"),
+    ("switches", "vlan", "vlans"),
+    ("switches", "member", "members"),
     ("drifts", "member", "members"),
     *((source, "observed_from", "zones") for source in SOURCES),
 )
@@ -86,6 +90,8 @@ def complaints(estate: Estate) -> Iterator[Complaint]:
     yield from _continuity(estate)
     yield from _clusters(estate)
     yield from _exposed(estate)
+    for broken in cabling(estate):
+        yield Complaint(*broken)
 
 
 def unknown(name: str, known: Iterable[str], what: str) -> str:
