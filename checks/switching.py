@@ -16,6 +16,7 @@ from sitiv_infra.switches import (
     unused,
 )
 from sitiv_infra.wanted.trunks import cables
+from sitiv_infra.wanted.trunks import ports as wanted_ports
 
 SEGMENTED = ["hygiene:19", "recyf:7.B.3", "recyf:7.B.4"]
 HARDENING = ["hygiene:14", "recyf:18.3"]
@@ -85,8 +86,9 @@ def exact(estate: Estate, facts: SeenFacts) -> Verdicts:
     Fix: let sitiv switches change print the lines, and say them to the switch; or declare what
     hangs on the port.
     """
+    wanted = wanted_ports(estate)
     for switch, seen in facts.each(estate.switches.values(), SwitchFacts):
-        ports = list(map(str, deviations(estate, switch, seen)))
+        ports = list(map(str, deviations(wanted[switch.name], seen)))
         message = "too much (+), too little (-), or tagged otherwise: {ports:list}"
         good = ok(
             switch, "declared ports that carry what is needed: {count}", count=len(switch.links)

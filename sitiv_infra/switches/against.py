@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sitiv_infra.estate import Estate, Switch
 from sitiv_infra.facts.switch import PortMode, RoutedLeg, SwitchFacts, SwitchPort
 from sitiv_infra.vlan_ids import Ids, written
-from sitiv_infra.wanted.trunks import WantedPort, cables, ports
+from sitiv_infra.wanted.trunks import WantedPort, cables
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Deviation:
         )
 
 
-def deviations(estate: Estate, switch: Switch, seen: SwitchFacts) -> Iterator[Deviation]:
+def deviations(wanted_ports: Iterable[WantedPort], seen: SwitchFacts) -> Iterator[Deviation]:
     """Yield the declared ports that do not carry exactly what is needed behind them."""
     asleep = {vlan.id for vlan in seen.vlans if not vlan.active}
     known = {vlan.id for vlan in seen.vlans} if seen.vlans and seen.vlans_whole else None
-    for wanted in ports(estate, switch):
+    for wanted in wanted_ports:
         needed = wanted.allowed if wanted.access is None else frozenset({wanted.access})
         now = seen.port(wanted.name)
         if now is None or not now.switched:

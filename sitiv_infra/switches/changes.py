@@ -27,7 +27,7 @@ def changes(estate: Estate, switch: Switch, seen: SwitchFacts) -> Script:
 
     What is a trunk, or may be one, has its list changed; any other port is written whole.
     """
-    wanted = {port.name: port for port in ports(estate, switch)}
+    wanted = {port.name: port for port in ports(estate)[switch.name]}
     here = {name: seen.port(name) for name in wanted}
     undecided = tuple(name for name, port in here.items() if port is not None and port.doubts)
     lists: dict[str, tuple[Ids, Ids]] = {}

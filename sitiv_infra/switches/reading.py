@@ -24,15 +24,20 @@ ROUTED = re.compile(r"(?:loopback|tunnel|management|mgmt|null|bdi)\S*|\S+\.\d+",
 SWITCHED = re.compile(r"(?:\S*ethernet|\S*gig\S*|port-channel)[\d/]+", re.IGNORECASE)
 # First words of what stands at the margin and does not change layer 2.
 HEADS = re.compile(
-    r"(?:no )?(?:aaa|access-list|alias|archive|authentication mac-move|banner|boot|call-home|cdp"
-    r"|class-map|clock|control-plane|crypto|daemon|diagnostic|dns|enable|end|environment|errdisable"
-    r"|event|exception|file|flow|hw-module|ip|ipv6|key|lacp|license|line|lldp|logging"
-    r"|mac access-list|mac address-table|management|memory|mlag|mls|network-clock|ntp|object-group"
-    r"|parser|platform|policy-map|port-channel|power|privilege|process|prompt|ptp|qos|queue-monitor"
-    r"|radius|radius-server|redundancy|role|route-map|router|scheduler|service|sflow|snmp-server"
-    r"|sntp|spanning-tree|switch \d+ provision|switch virtual|system|tacacs|tacacs-server|template"
-    r"|terminal|tftp-server|track|transceiver|udld|username|version|vlan internal|vrf|vtp"
-    r"|Building configuration\.\.\.|Current configuration|Last configuration)(?:[ :].*)?"
+    r"(?:no )?(?:"
+    r"aaa|access-list|agent|alias|archive|arp|authentication mac-move|banner"
+    r"|boot(?:-(?:start|end)-marker)?|call-home|cdp|class-map|clock|control-plane|crypto"
+    r"|daemon|device-tracking|dhcp|diagnostic|dns|dot1x|enable|end|environment|errdisable"
+    r"|event|exception|file|flow|hardware|hw-module|hw-switch|ip|ipv6|key|lacp|license|line"
+    r"|lldp|logging|login|mac access-list|mac address-table|management|memory|mlag|mls"
+    r"|netconf-yang|network-clock|ntp|object-group|parser|platform|policy-map|port-channel"
+    r"|power|privilege|process|prompt|ptp|qos|queue-monitor|radius|radius-server|redundancy"
+    r"|restconf|role|route-map|router|schedule|scheduler|service|sflow|snmp|snmp-server|sntp"
+    r"|spanning-tree|stack-mac|stackwise-virtual|switch \d+ provision|switch virtual|system"
+    r"|table-map|tacacs|tacacs-server|telemetry|template|terminal|tftp-server|track"
+    r"|transceiver|udld|username|version|vlan internal|vrf|vtp|Building configuration\.\.\."
+    r"|Current configuration|Last configuration"
+    r")(?:[ :].*)?"
 )
 VLAN = re.compile(r"vlan ([\d,-]+)")
 
@@ -148,8 +153,7 @@ def _facts(reading: Reading) -> SwitchFacts:
             continue
         channel = name.casefold().startswith("port-channel")
         routed = draft["said"] == "routed" or (
-            draft["said"] is None
-            and (bool(draft["addresses"]) or "vrf" in draft or (spoken and not channel))
+            draft["said"] is None and (_addressed(reading, draft) or (spoken and not channel))
         )
         if routed and not draft.get("channel"):
             legs.append(_leg(name, draft, None))
@@ -166,6 +170,11 @@ def _facts(reading: Reading) -> SwitchFacts:
         vtp=(vtp or "server") if reading.grammar.dtp else None,
         doubts=tuple(reading.doubts),
     )
+
+
+def _addressed(reading: Reading, draft: Draft) -> bool:
+    """Tell whether an address makes a port routed; EOS takes one on any port, to no effect."""
+    return reading.grammar.dtp and (bool(draft["addresses"]) or "vrf" in draft)
 
 
 def _leg(name: str, draft: Draft, vlan: int | None) -> RoutedLeg:

@@ -91,6 +91,7 @@ COMMON: tuple[Statement, ...] = (
     statement(r"switchport trunk allowed vlan (.+)", _allowed),
     statement(r"no switchport trunk allowed vlan", sets(allowed=ALL)),
     statement(rf"switchport (?:voice|phone) vlan {VID}", vid("voice")),
+    statement(r"switchport voice vlan (?:none|dot1p|untagged)", sets(voice=None)),
     statement(r"shutdown", sets(shut=True)),
     statement(r"no shutdown", sets(shut=False)),
     statement(r"spanning-tree portfast(?: edge)?", sets(edge=True)),
@@ -116,12 +117,13 @@ COMMON: tuple[Statement, ...] = (
 
 # First words of lines of an interface that no frame's VLAN hangs on.
 ASIDE = re.compile(
-    r"(?:no )?(?:ip(?! address)|ipv6(?! address)|arp|auto qos|bandwidth|carrier-delay|cdp"
-    r"|channel-protocol|delay|device-tracking|duplex|error-correction|flowcontrol|glbp|hold-queue"
-    r"|isis|keepalive|l2 mtu|lacp|link-debounce|lldp|load-interval|logging|mdix|media-type|mlag"
-    r"|mls|mop|mtu|negotiation|nmsp|ntp|peer default|pim|port-channel (?:lacp|min-links)|power"
-    r"|priority-queue|ptp|qos|queue-set|service-policy|sflow|snmp|spanning-tree (?:cost|guard"
-    r"|link-type|mst|port-priority|vlan [\d,-]+ (?:cost|port-priority))|speed|srr-queue|standby"
-    r"|storm-control|switchport (?:block|nonegotiate|port-security|trunk encapsulation dot1q)"
-    r"|transceiver|trust device|udld|vrrp)(?: .*)?"
+    r"(?:no )?(?:ip(?! address)|ipv6(?! address)|arp|auto qos|autostate|bandwidth|carrier-delay"
+    r"|cdp|channel-protocol|delay|device-tracking|duplex|error-correction|flowcontrol|glbp"
+    r"|hold-queue|isis|keepalive|l2 mtu|lacp|link-debounce|lldp|load-interval|logging"
+    r"|macro description|mdix|media-type|mlag|mls|mop|mtu|negotiation|nmsp|ntp|peer default|pim"
+    r"|port-channel (?:lacp|min-links)|power|priority-queue|ptp|qos|queue-set|service-policy|sflow"
+    r"|snmp|spanning-tree (?:cost|guard|link-type|mst|port-priority"
+    r"|vlan [\d,-]+ (?:cost|port-priority))|speed|srr-queue|standby|storm-control"
+    r"|switchport (?:block|nonegotiate|port-security|trunk encapsulation dot1q)|transceiver"
+    r"|trust device|udld|vrrp)(?: .*)?"
 )

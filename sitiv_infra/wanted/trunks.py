@@ -8,7 +8,7 @@ that close a ring are on such a way too: whichever of them spanning tree blocks,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sitiv_infra.estate import Estate, Link, Switch
@@ -63,24 +63,29 @@ def behind(estate: Estate, link: Link) -> frozenset[str]:
     return frozenset(names)
 
 
-def ports(estate: Estate, switch: Switch) -> tuple[WantedPort, ...]:
-    """Give the wanted ports of a switch, by their names."""
-    trunked = needed(estate)
-    found = [
-        _trunk(switch, end[1], other[0], frozenset(estate.vlans[n].vid for n in trunked[cable]))
-        for cable in cables(estate)
-        for end, other in ((cable.one, cable.other), (cable.other, cable.one))
-        if end[0] == switch.name
-    ]
+def ports(estate: Estate) -> Mapping[str, tuple[WantedPort, ...]]:
+    """Give the wanted ports of every switch, by its name, in the order of their names."""
+    found: dict[str, list[WantedPort]] = {name: [] for name in estate.switches}
+    for cable, names in needed(estate).items():
+        vids = frozenset(estate.vlans[name].vid for name in names)
+        for end, other in ((cable.one, cable.other), (cable.other, cable.one)):
+            switch = estate.switches[end[0]]
+            found[switch.name].append(_trunk(switch, end[1], other[0], vids))
+    for switch in estate.switches.values():
+        found[switch.name] += _ends(estate, switch)
+    return {name: tuple(sorted(each, key=lambda p: p.name)) for name, each in found.items()}
+
+
+def _ends(estate: Estate, switch: Switch) -> Iterator[WantedPort]:
+    """Give the ports that lead to no other switch."""
     for name, link in switch.links.items():
         if link.switch is None:
             vids = frozenset(estate.vlans[vlan].vid for vlan in behind(estate, link))
             told = link.machine or link.cluster or ", ".join(link.vlans)
             if len(vids) == 1 and link.cluster is None:
-                found.append(WantedPort(name, told, access=min(vids)))
+                yield WantedPort(name, told, access=min(vids))
             else:
-                found.append(_trunk(switch, name, told, vids))
-    return tuple(sorted(found, key=lambda port: port.name))
+                yield _trunk(switch, name, told, vids)
 
 
 def _trunk(switch: Switch, name: str, leads_to: str, allowed: Ids) -> WantedPort:

@@ -78,6 +78,22 @@ def test_a_platform_that_says_switchport_has_routed_ports_where_it_does_not() ->
     assert [p.mode for p in switch.ports] == [PortMode.ACCESS, PortMode.ROUTED]
 
 
+def test_an_address_makes_a_port_routed_on_ios_alone() -> None:
+    """EOS keeps it beside what the port does, and lists no such address as in use."""
+    lines = ("vrf forwarding X", "ip address 10.1.1.1 255.255.255.0")
+    assert of_lines(*lines).mode is PortMode.ROUTED
+    found = of_lines("vrf X", "ip address 10.1.1.1/24", platform="eos", name="Ethernet3")
+    assert (found.mode, found.vlans, found.doubts) == (PortMode.ACCESS, {1}, ())
+
+
+def test_a_vlan_that_goes_over_other_networks_is_a_doubt() -> None:
+    text = (
+        f"{EOS.removesuffix('end' + chr(10))}interface Vxlan1\n   vxlan vlan 210 vni 10210\nend\n"
+    )
+    (vxlan,) = [p for p in read_text(text, "eos").ports if p.doubts]
+    assert [d.words for d in vxlan.doubts] == ["interface Vxlan1", "vxlan vlan"]
+
+
 VIDS = st.integers(1, 4094)
 
 

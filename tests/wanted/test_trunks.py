@@ -49,7 +49,7 @@ switches:
 
 def test_each_port_carries_what_is_behind_it() -> None:
     estate = estate_of(NETWORK, SWITCHES)
-    wanted = {s.name: {p.name: p for p in ports(estate, s)} for s in estate.switches.values()}
+    wanted = {s: {p.name: p for p in each} for s, each in ports(estate).items()}
     assert {n: (p.access, p.allowed) for n, p in wanted["one"].items()} == {
         "Gi0/1": (None, {10, 30}),  # the cluster's and the desks', up to the firewall
         "Gi0/2": (None, {10, 20, 30, 60}),
@@ -129,7 +129,7 @@ def test_a_link_carries_a_vlan_where_a_way_between_two_places_leads_over_it(
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_is_read_as_what_was_declared(estate: Estate) -> None:
     for switch in estate.switches.values():
-        wanted = {port.name: port for port in ports(estate, switch)}
+        wanted = {port.name: port for port in ports(estate)[switch.name]}
         if not wanted:
             continue
         lines = [*vlans({10: "ten"}), *config(wanted.values(), switch.platform), "end"]
