@@ -51,8 +51,8 @@ def networks(draw: st.DrawFn) -> tuple[Estate, dict[str, SwitchFacts]]:
             for zone in ZONES
         },
         "switches": {
-            name: {"site": SITES[name], "platform": "eos", "host": "h.test", "observed_from": "admin",
-                   "links": links[name]}
+            name: {"site": SITES[name], "platform": "eos", "host": "h.test",
+                   "observed_from": "admin", "links": links[name]}
             for name in NAMES
         },
     }))  # fmt: skip
