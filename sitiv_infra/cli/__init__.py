@@ -12,7 +12,7 @@ from typing import cast
 
 import typer
 
-from sitiv_infra.cli import audit, estate, evidence, flows, lab, matrix, policy
+from sitiv_infra.cli import audit, estate, evidence, flows, lab, matrix, policy, switches
 from sitiv_infra.cli.commands import group, register
 from sitiv_infra.errors import InvalidInput, SitivError
 
@@ -34,6 +34,7 @@ app.add_typer(lab.app, name="lab")
 app.add_typer(matrix.app, name="matrix")
 register(policy.app)(flows.diff)
 app.add_typer(policy.app, name="policy")
+app.add_typer(switches.app, name="switches")
 
 INVALID = 3
 NOT_OBSERVED = 2

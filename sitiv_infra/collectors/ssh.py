@@ -1,4 +1,6 @@
-"""One command of an account that can do nothing else, over SSH: how firewalls and hosts are read.
+"""One command of an account that can do nothing else, over SSH.
+
+So firewalls, switches and hosts are read.
 
 The credential names a secret whose value is the path of a private key file. The key itself is not
 handed over: OpenSSH reads a key only from a file or from an agent, and a file that is made for one
@@ -17,7 +19,7 @@ from pathlib import Path
 from sitiv_infra.collectors.base import Session
 from sitiv_infra.collectors.child import Ended, run
 from sitiv_infra.errors import NotObserved
-from sitiv_infra.estate import Firewall, ReadHost
+from sitiv_infra.estate import Firewall, ReadHost, Switch
 
 SSH_FAILED = 255
 MOST_BYTES = 64 * 1024 * 1024
@@ -40,7 +42,9 @@ JUMPED = "kex_exchange_identification"
 BEHIND = ("open failed", "Stdio forwarding request failed")
 
 
-def answer(source: Firewall | ReadHost, session: Session, command: str, what: str) -> bytes:
+def answer(
+    source: Firewall | ReadHost | Switch, session: Session, command: str, what: str
+) -> bytes:
     """Give what a command printed; NotObserved says why it can't be had.
 
     what -- the program that runs there, as its own failure is told.
@@ -66,7 +70,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C"}
 
 
-def _command(source: Firewall | ReadHost, session: Session, command: str) -> list[str]:
+def _command(source: Firewall | ReadHost | Switch, session: Session, command: str) -> list[str]:
     connect = max(1, int(session.timeout))
     options = [
         "BatchMode=yes", "StrictHostKeyChecking=yes", f"ConnectTimeout={connect}",
@@ -100,7 +104,7 @@ def _key_file(value: str) -> Path:
     return path
 
 
-def _cause(source: Firewall | ReadHost, done: Ended, what: str) -> str:
+def _cause(source: Firewall | ReadHost | Switch, done: Ended, what: str) -> str:
     """Say why a call failed: ssh by its own exit code, else what the program complained of."""
     complaint = done.err.decode(errors="replace")
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]

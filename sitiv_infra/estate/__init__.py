@@ -14,6 +14,7 @@ from sitiv_infra.estate.network import (
     Zone,
 )
 from sitiv_infra.estate.organisation import Member, Operator, Service, Severity, Site, Use
+from sitiv_infra.estate.switching import Link, Switch
 from sitiv_infra.estate.systems import (
     Backup,
     Bucket,
@@ -41,6 +42,7 @@ __all__ = [
     "Firewall",
     "Flow",
     "Hosts",
+    "Link",
     "Machine",
     "Member",
     "ObjectStore",
@@ -52,6 +54,7 @@ __all__ = [
     "Severity",
     "Site",
     "Source",
+    "Switch",
     "Use",
     "Vantage",
     "Vcenter",

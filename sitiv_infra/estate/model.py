@@ -22,6 +22,7 @@ from sitiv_infra.estate.network import (
     Zone,
 )
 from sitiv_infra.estate.organisation import Attestation, Member, Operator, Service, Site, Use
+from sitiv_infra.estate.switching import Switch
 from sitiv_infra.estate.systems import (
     Backup,
     Bucket,
@@ -63,6 +64,7 @@ class Estate(Part):
     vantages: dict[Name, Vantage] = {}
     hosts: dict[Name, Hosts] = {}
     drifts: dict[Name, Drift] = {}
+    switches: dict[Name, Switch] = {}
     attestations: dict[Name, Attestation] = {}
 
     @cached_property
@@ -82,6 +84,7 @@ class Estate(Part):
             self.vantages,
             self.read_hosts,
             self.drifts,
+            self.switches,
         )
         return MappingProxyType({s.source: s for group in groups for s in group.values()})
 

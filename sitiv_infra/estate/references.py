@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from sitiv_infra.estate.cabling import cabling
+from sitiv_infra.estate.complaint import Complaint
 from sitiv_infra.estate.organisation import Criticality, SiteRole
+from sitiv_infra.estate.zoning import zoning
 
 if TYPE_CHECKING:
     from sitiv_infra.documents import Location
-    from sitiv_infra.estate.base import Declared, Network
+    from sitiv_infra.estate.base import Declared
     from sitiv_infra.estate.model import Estate
-
-
-class Complaint(NamedTuple):
-    """A mistake, and where in the declaration it stands: (collection, name, field, ...).
-
-    ``missing`` is the (collection, name) that isn't declared, where that is the mistake.
-    """
-
-    location: Location
-    what: str
-    missing: tuple[str, str] | None = None
 
 
 def _missing(location: Location, name: str, collection: str) -> Complaint:
@@ -31,7 +23,7 @@ def _missing(location: Location, name: str, collection: str) -> Complaint:
 
 SOURCES = (
     "firewalls", "vcenters", "object_stores", "backups", "directories", "vantages", "hosts",
-    "drifts",
+    "drifts", "switches",
 )  # fmt: skip
 
 # collection, field, collection that the field names; a list field names several.
@@ -67,6 +59,9 @@ NAMES = (
     ("exposures", "member", "members"),
     ("exposures", "service", "services"),
     ("hosts", "sites", "sites"),
+    ("switches", "site", "sites"),
+    ("switches", "vlan", "vlans"),
+    ("switches", "member", "members"),
     ("drifts", "member", "members"),
     *((source, "observed_from", "zones") for source in SOURCES),
 )
@@ -81,16 +76,14 @@ def complaints(estate: Estate) -> Iterator[Complaint]:
     yield from _overrides(estate)
     yield from _repositories(estate)
     yield from _vlan_ids(estate)
-    yield from _subnets(estate)
-    yield from _zones(estate)
-    yield from _unassigned(estate)
-    yield from _cells(estate)
+    yield from zoning(estate)
     yield from _addresses(estate)
     yield from _virtual(estate)
     yield from _transit(estate)
     yield from _continuity(estate)
     yield from _clusters(estate)
     yield from _exposed(estate)
+    yield from cabling(estate)
 
 
 def unknown(name: str, known: Iterable[str], what: str) -> str:
@@ -148,69 +141,6 @@ def _vlan_ids(estate: Estate) -> Iterator[Complaint]:
             if other != name:
                 what = f"VLAN id {vlan.vid} is already '{other}' on site '{site}'"
                 yield Complaint(("vlans", name, "vid"), what)
-
-
-def _subnets(estate: Estate) -> Iterator[Complaint]:
-    """Subnets are disjoint: sorted, one can only overlap the widest that began before it."""
-    places: list[tuple[Network, str, Location]] = [
-        (net, f"VLAN '{name}'", ("vlans", name, "subnets", index))
-        for name, vlan in estate.vlans.items()
-        for index, net in enumerate(vlan.subnets)
-    ]
-    places += [
-        (net, f"zone '{name}'", ("zones", name, "networks", index))
-        for name, zone in estate.zones.items()
-        for index, net in enumerate(zone.networks)
-    ]
-    places.sort(key=lambda p: (p[0].version, int(p[0].network_address), p[0].prefixlen))
-    widest = None
-    for net, what, where in places:
-        if (
-            widest is not None
-            and widest[0].version == net.version
-            and int(net.network_address) <= int(widest[0].broadcast_address)
-        ):
-            yield Complaint(where, f"{net} overlaps {widest[0]} of {widest[1]}")
-        else:
-            widest = (net, what)
-
-
-def _zones(estate: Estate) -> Iterator[Complaint]:
-    """Refuse two zones of one rest, and rests that are more than that."""
-    for field in ("internet", "unassigned"):
-        first, *others = [n for n, z in estate.zones.items() if getattr(z, field)] or [""]
-        for name in others:
-            yield Complaint(("zones", name, field), f"'{first}' is it already; there is one")
-    for name, zone in estate.zones.items():
-        if zone.internet and zone.unassigned:
-            what = "a zone is what is left of public addresses, or of the others, not both"
-            yield Complaint(("zones", name, "unassigned"), what)
-        if zone.rest and zone.networks:
-            what = "this zone is what the others leave; name networks in a zone of their own"
-            yield Complaint(("zones", name, "networks"), what)
-
-
-def _unassigned(estate: Estate) -> Iterator[Complaint]:
-    """Refuse VLANs and flows of addresses that should not be there."""
-    lost = {name for name, zone in estate.zones.items() if zone.unassigned}
-    for name, vlan in estate.vlans.items():
-        if vlan.zone in lost:
-            yield Complaint(("vlans", name, "zone"), "a VLAN's subnets are assigned to a zone")
-    for name, flow in estate.flows.items():
-        for field in ("source", "destination"):
-            if getattr(flow, field) in lost:
-                what = "unassigned addresses may reach nothing; declare their zone first"
-                yield Complaint(("flows", name, field), what)
-
-
-def _cells(estate: Estate) -> Iterator[Complaint]:
-    first: dict[tuple[str, str], str] = {}
-    for name, cell in estate.cells.items():
-        for pair in cell.pairs:
-            other = first.setdefault(pair, name)
-            if other != name:
-                what = f"from '{pair[0]}' to '{pair[1]}' is already '{other}'"
-                yield Complaint(("cells", name), what)
 
 
 def _addresses(estate: Estate) -> Iterator[Complaint]:

@@ -12,6 +12,7 @@ from sitiv_infra.facts.firewall import FirewallFacts
 from sitiv_infra.facts.host import HostFacts
 from sitiv_infra.facts.hypervisor import HypervisorFacts
 from sitiv_infra.facts.object_store import ObjectStoreFacts
+from sitiv_infra.facts.switch import SwitchFacts
 
 FAMILIES: Mapping[str, type[Facts]] = MappingProxyType(
     {
@@ -25,6 +26,7 @@ FAMILIES: Mapping[str, type[Facts]] = MappingProxyType(
             HostFacts,
             HypervisorFacts,
             ObjectStoreFacts,
+            SwitchFacts,
         )
     }
 )
@@ -41,5 +43,6 @@ __all__ = [
     "HostFacts",
     "HypervisorFacts",
     "ObjectStoreFacts",
+    "SwitchFacts",
     "Unread",
 ]

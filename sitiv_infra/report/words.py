@@ -66,6 +66,7 @@ DOMAINS: Mapping[str, str] = {
     "machine": noop("Machines"),
     "segmentation": noop("Segmentation"),
     "storage": noop("Storage"),
+    "switching": noop("Switches"),
 }
 
 

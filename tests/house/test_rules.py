@@ -25,12 +25,12 @@ MOST_FUNCTION_LINES = 40
 # declare, observe, judge, remember, report: a layer imports itself and those before it.
 LAYERS = (
     ("errors", "foretold"),
-    ("positions", "messages", "frameworks"),
+    ("positions", "messages", "frameworks", "vlan_ids"),
     ("documents",),
     ("estate",),
     ("wanted",),
     ("facts",),
-    ("secrets", "snapshot", "policy"),
+    ("secrets", "snapshot", "policy", "switches"),
     ("collectors", "executing"),
     ("observe",),
     ("checking",),
