@@ -257,6 +257,8 @@ def test_killed_at_any_moment_leaves_no_half_run_and_the_next_one_goes_on(
 def test_ctrl_c_says_that_the_parts_are_kept(tmp_path: Path, slow_estate: Path) -> None:
     stores = slow_estate / "stores.yml"  # long enough to be stopped on a busy machine too
     stores.write_text(stores.read_text().replace("timeout: 2s", "timeout: 30s"))
+    # Who started the tests in the background has had it ignored, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = sitiv("audit", "--estate", slow_estate, "--runs", tmp_path / "runs")
     assert process.stderr is not None
     line = process.stderr.readline()  # a source was refused, and others hang
