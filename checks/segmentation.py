@@ -11,6 +11,7 @@ from sitiv_infra.policy import Carried, blocked, carried, forward_policies, unde
 from sitiv_infra.policy.cover import Inconclusive
 from sitiv_infra.policy.exact import Mismatch, differences, mismatches
 from sitiv_infra.policy.nft_text import ruleset
+from sitiv_infra.policy.properties import lacking
 from sitiv_infra.wanted import forward_rules
 
 BUDGET = noop("too many rules overlap to compare them within the budget")
@@ -216,6 +217,35 @@ def pair_alike(estate: Estate, facts: SeenFacts) -> Verdicts:
         else:
             same = ok(subject, "forwards the same")
             yield _mismatched(subject, found) if found else same
+
+
+@check(
+    "segmentation.rule-properties",
+    severity="medium",
+    needs=["firewall"],
+    proves=["hygiene:22", "recyf:7.B.5", "filtering:3.3.4"],
+)
+def rule_properties(estate: Estate, facts: SeenFacts) -> Verdicts:
+    """Rules look as their cell of the matrix demands.
+
+    Risk: a rule from anywhere, to every port, without a word on why, is what an attacker finds
+    first and what nobody dares to remove.
+
+    Fix: narrow the rule to the addresses and ports that it is for, and give it a comment or a log.
+    """
+    for firewall, seen in facts.each(estate.firewalls.values(), FirewallFacts):
+        for cell, rules in lacking(estate, firewall, seen.ruleset):
+            place = Placed(cell, firewall)
+            if rules:
+                told = [f"{one.rule}: {', '.join(one.properties)}" for one in rules][:TOLD]
+                yield fail(place, "rules lack what {cell} demands: {told:list}", told=told,
+                           cell=cell.name)  # fmt: skip
+            elif cell.properties.hit_within_days:
+                days = cell.properties.hit_within_days
+                message = "one look at counters does not tell whether rules were hit in {days} days"
+                yield unknown(place, message, days=days)
+            else:
+                yield ok(place, "its rules have what {cell} demands", cell=cell.name)
 
 
 def _mismatched(subject: Subject, found: list[Mismatch]) -> Outcome:

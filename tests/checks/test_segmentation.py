@@ -367,3 +367,48 @@ def test_a_dormant_table_drops_nothing_for_certain() -> None:
     dormant = facts.model_copy(update={"ruleset": (table, *facts.ruleset)})
     found = judged("segmentation.default-drop", declared(), {"firewall/fw": dormant})
     assert {v.status for v in found.values()} == {Status.UNKNOWN}
+
+
+CELL = (
+    "cells: {{c: {{sources: [web], destinations: [data], access: allow-all, properties: {{{0}}}}}}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("properties", "body", "missing"),
+    [
+        ("explicit_source: true", [DATA, port(22)], "explicit_source"),
+        ("explicit_source: true", [WEB, DATA], None),
+        ("explicit_destination: true", [WEB, port(22)], "explicit_destination"),
+        ("explicit_service: true", [WEB, DATA], "explicit_service"),
+        ("explicit_service: true", [WEB, DATA, port(22)], None),
+        ("commented: true", [WEB, DATA], "commented"),
+        ("logged: true", [WEB, DATA, {"log": {"prefix": "x"}}], None),
+        ("logged: true", [WEB, DATA], "logged"),
+        ("most_sources: 256", [WEB, DATA], None),
+        ("most_sources: 255", [WEB, DATA], "most_sources"),
+        ("most_destinations: 10", [WEB, DATA], "most_destinations"),
+        ("most_services: 1", [WEB, DATA, port(22)], None),
+        ("most_services: 1", [WEB, DATA], "most_services"),
+    ],
+)
+def test_rule_properties(
+    properties: str, body: list[dict[str, object]], missing: str | None
+) -> None:
+    estate = estate_of(ZONES, CELL.format(properties))
+    found = verdicts("segmentation.rule-properties", estate, rules(body))["sitiv/cell/c@fw"]
+    told = [f"inet filter forward #4: {missing}"] if missing else None
+    assert (found.status, found.evidence.get("told")) == (
+        Status.FAIL if missing else Status.PASS,
+        told,
+    )
+
+
+def test_rule_properties_where_they_are_not_asked_or_not_known() -> None:
+    check = "segmentation.rule-properties"
+    other = rules([address(SOURCE, "10.9.0.0/24"), port(22)])
+    estate = estate_of(ZONES, CELL.format("explicit_service: true"))
+    assert {v.status for v in verdicts(check, estate, other).values()} == {Status.NOT_APPLICABLE}
+    days = estate_of(ZONES, CELL.format("hit_within_days: 90"))
+    found = verdicts(check, days, rules([WEB, DATA]))["sitiv/cell/c@fw"]
+    assert found.status is Status.UNKNOWN
