@@ -1,13 +1,16 @@
-"""``sitiv policy diff``: a merge request's change of the declaration, in plain words."""
+"""The life of flows: what a change of the declaration opens, and a campaign's answers."""
 
 from __future__ import annotations
 
+import re
 import subprocess
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from sitiv_infra.cli import run
+from sitiv_infra.estate import load
 from sitiv_infra.testing import OPERATOR
 
 NETWORK = """\
@@ -133,3 +136,109 @@ def test_what_can_not_be_compared(folder: Path, capsys: pytest.CaptureFixture[st
     empty = folder.parent / "none"
     empty.mkdir()
     assert told(capsys, empty / "x", "v1")[0] == 3
+
+
+CAMPAIGN = """\
+flows:
+  # Kept for a reason of its own.
+  base:
+    source: web
+    destination: data
+    services: [tcp/5432]
+    owner_team: Bases & données
+    reason: "=1+1; not a formula"
+    until: 2027-01-31
+  old: # nobody knows
+    source: data
+    destination: web
+    services: [tcp/22, icmp]
+    owner_team: réseau
+    reason: r
+
+  later:
+    source: data
+    destination: web
+    services: [tcp/23]
+    owner_team: réseau
+    reason: r
+    until: 2099-01-31
+"""
+
+
+@pytest.fixture
+def campaign(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[Path, list[Path]]:
+    """Give the declaration's folder, and the files that two teams received."""
+    zones = NETWORK.partition("flows:")[0]
+    (folder / "network.yml").write_text(zones + CAMPAIGN, encoding="utf-8")
+    monkeypatch.chdir(folder.parents[1])
+    words = ["policy", "campaign", "out", "--before", "2027-07-01"]
+    assert run([*words, "--estate", "inventory/estate"]) == 0
+    files = [Path(name) for name in capsys.readouterr().out.split()]
+    assert run([*words, "--estate", "inventory/estate"]) == 3, "answers that stand there stay"
+    capsys.readouterr()
+    return folder, files
+
+
+def test_each_team_is_asked_about_what_ends(campaign: tuple[Path, list[Path]]) -> None:
+    _, files = campaign
+    assert [file.name for file in files] == ["Bases-données.csv", "réseau.csv"]
+    first, second = (file.read_text(encoding="utf-8-sig").splitlines() for file in files)
+    assert first[0].split(";")[:2] == ["Flux", "De"]
+    assert first[1] == ('base;Serveurs web;Données;tcp/5432;"\'=1+1; not a formula";;31/01/2027;;;')
+    assert [line.partition(";")[0] for line in second[1:]] == ["old"]
+
+
+def test_answers_are_a_patch_that_git_applies(
+    campaign: tuple[Path, list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, files = campaign
+    before = (folder / "network.yml").read_text(encoding="utf-8")
+    for file, said in zip(files, (";GARDER;31/01/2030;oui", ";remove;;"), strict=True):
+        text = file.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
+        file.write_text(re.sub(r";;;$", said, text, flags=re.MULTILINE), encoding="utf-8-sig")
+    words = ["policy", "answers", *map(str, files), "--estate", "inventory/estate"]
+    assert run(words) == 0
+    told = capsys.readouterr()
+    assert told.err == "1 kept, 1 removed\n"
+    subprocess.run(["git", "apply"], input=told.out.encode(), check=True, timeout=30)
+    after = (folder / "network.yml").read_text(encoding="utf-8")
+    assert "until: 2030-01-31" in after
+    assert "# Kept for a reason of its own." in after
+    flows = load(folder).flows
+    assert list(flows) == ["base", "later"]
+    assert flows["base"].until == date(2030, 1, 31)
+    assert len(after.splitlines()) == len(before.splitlines()) - 6
+
+
+def test_without_decisions_nothing_changes(
+    campaign: tuple[Path, list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, files = campaign
+    assert run(["policy", "answers", *map(str, files), "--estate", "inventory/estate"]) == 0
+    assert capsys.readouterr() == ("", "0 kept, 0 removed\n")
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ("nope;;;;;;;garder;01/01/2030;", "line 2: no flow 'nope' is declared"),
+        ("base;;;;;;;perhaps;;", "line 2: 'perhaps' is no decision; write one of: garder, retirer"),
+        ("base;;;;;;;garder;;", "line 2: a flow that is kept needs a new end, after today"),
+        ("base;;;;;;;keep;31/02/2030;", "line 2: a flow that is kept needs a new end"),
+        ("base;;;;;;;keep;01/01/2020;", "line 2: a flow that is kept needs a new end"),
+        ("base;;;;;;;keep;01/01/2030;\nbase;;;;;;;remove;;", "line 3: base was answered otherwise"),
+    ],
+)
+def test_answers_that_can_not_be_taken(
+    campaign: tuple[Path, list[Path]], capsys: pytest.CaptureFixture[str], row: str, what: str
+) -> None:
+    _, (file, *_) = campaign
+    head = file.read_text(encoding="utf-8-sig").splitlines()[0]
+    file.write_text(f"{head}\n{row}\n", encoding="utf-8-sig")
+    assert run(["policy", "answers", str(file), "--estate", "inventory/estate"]) == 3
+    assert what in capsys.readouterr().err
+    file.write_text("a;b\n", encoding="utf-8")
+    assert run(["policy", "answers", str(file), "--estate", "inventory/estate"]) == 3
+    assert "not the headings of a campaign's file" in capsys.readouterr().err

@@ -33,6 +33,8 @@ app.add_typer(evidence.history, name="history")
 app.add_typer(lab.app, name="lab")
 app.add_typer(matrix.app, name="matrix")
 register(policy.app)(flows.diff)
+register(policy.app)(flows.campaign)
+register(policy.app, "answers")(flows.answers_command)
 app.add_typer(policy.app, name="policy")
 app.add_typer(switches.app, name="switches")
 
