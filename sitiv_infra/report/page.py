@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from sitiv_infra.messages import Language
 from sitiv_infra.report.audit import Audit, Change, State
+from sitiv_infra.report.matrix import LEGEND, SIDE, drawing
+from sitiv_infra.report.matrix import SIGNS as SQUARE_SIGNS
 from sitiv_infra.report.safe import cut
 from sitiv_infra.report.sections import MOST_PASSED, Told, bar, sections
 from sitiv_infra.report.summary import actions, attention, domains, grid, severities
@@ -34,6 +36,7 @@ def render(audit: Audit, language: Language) -> str:
         words=words, signs=SIGNS, State=State,
         audit=audit, lang=language.code, style=style(), version=software(),
         told=Told(audit, language, words), sections=sections(audit, language, words),
+        matrix=drawing(audit), legend=LEGEND, side=SIDE, square_signs=SQUARE_SIGNS,
         domains=domains(audit), rows=grid(audit), actions=actions(audit, MOST_ACTIONS),
         attention=attention(audit), severities=severities, bar=bar(audit),
         new=audit.changed(Change.NEW), back=audit.changed(Change.BACK),
