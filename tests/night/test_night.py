@@ -28,12 +28,19 @@ zones:
   admin: {title: Administration}
   data: {title: Data}
   internet: {title: Internet, internet: true}
+  unassigned: {title: Nobody's, unassigned: true}
 vlans:
   adm: {vid: 10, zone: admin, sites: [a], subnets: [10.1.1.0/24, 'fd00:1:1::/64']}
   dat: {vid: 20, zone: data, sites: [a], subnets: [10.1.2.0/24, 'fd00:1:2::/64']}
 flows:
   admin-data:
-    {source: admin, destination: data, services: [tcp/22, udp/161], owner_team: net, reason: r}
+    source: admin
+    destination: data
+    services: [tcp/22, udp/161]
+    owner_team: net
+    reason: r
+    ticket: T-1
+    until: 2099-12-31
 services:
   mail:
     {title: Mail, domain: mail, criticality: medium, rpo: 24h, rto: 4h, zone: data, sites: [a],
