@@ -12,7 +12,7 @@ from typing import cast
 
 import typer
 
-from sitiv_infra.cli import audit, estate, evidence, flows, lab, matrix, policy, switches
+from sitiv_infra.cli import audit, estate, evidence, flows, lab, matrix, policy, prove, switches
 from sitiv_infra.cli.commands import group, register
 from sitiv_infra.errors import InvalidInput, SitivError
 
@@ -32,6 +32,7 @@ app.add_typer(estate.app, name="estate")
 app.add_typer(evidence.history, name="history")
 app.add_typer(lab.app, name="lab")
 app.add_typer(matrix.app, name="matrix")
+register(policy.app)(prove.prove)
 register(policy.app)(flows.diff)
 register(policy.app)(flows.campaign)
 register(policy.app, "answers")(flows.answers_command)
