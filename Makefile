@@ -43,6 +43,7 @@ servers: ## install the servers that tests run against, when root
 
 test: servers $(VENV)/.developing ## every test, against real servers
 	@.ci/directory-extra $(BIN)/python
+	@.ci/engine $(BIN)/python
 	@$(BIN)/pytest
 
 check: $(VENV)/.developing ## style, types, Ansible lint, the rules of the house

@@ -1,5 +1,6 @@
 """What firewalls let through between zones, against the flows that are declared."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 from sitiv_infra import Estate, Found, Placed, SeenFacts, Verdicts, check, fail, ok, unknown
@@ -157,13 +158,8 @@ def render_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
     if not estate.firewalls:
         return
     rules = list(forward_rules(estate, facts.today))
-    try:
-        found = list(mismatches(estate, ruleset(rules), facts.today))
-    except Inconclusive:
-        yield unknown(estate.operator, BUDGET)
-    else:
-        good = ok(estate.operator, "{count} rendered rules permit just that", count=len(rules))
-        yield _mismatched(estate.operator, found) if found else good
+    good = ok(estate.operator, "{count} rendered rules permit just that", count=len(rules))
+    yield _proved(mismatches(estate, ruleset(rules), facts.today), good)
 
 
 @check(
@@ -181,13 +177,8 @@ def live_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
     Fix: apply the declaration again (``network.yml``), or declare what is missing from it.
     """
     for firewall, seen in facts.each(estate.firewalls.values(), FirewallFacts):
-        try:
-            found = list(mismatches(estate, seen.ruleset, facts.today))
-        except Inconclusive:
-            yield unknown(firewall, BUDGET)
-        else:
-            good = ok(firewall, "forwards what is declared, and nothing else")
-            yield _mismatched(firewall, found) if found else good
+        good = ok(firewall, "forwards what is declared, and nothing else")
+        yield _proved(mismatches(estate, seen.ruleset, facts.today), good)
 
 
 @check(
@@ -209,14 +200,9 @@ def pair_alike(estate: Estate, facts: SeenFacts) -> Verdicts:
         second = facts.of(pairs[subject].source, FirewallFacts)
         if second is None:
             yield unknown(subject, "{other} was not read", other=pairs[subject].name)
-            continue
-        try:
-            found = list(differences(first.ruleset, second.ruleset))
-        except Inconclusive:
-            yield unknown(subject, BUDGET)
         else:
             same = ok(subject, "forwards the same")
-            yield _mismatched(subject, found) if found else same
+            yield _proved(differences(first.ruleset, second.ruleset), same)
 
 
 @check(
@@ -246,6 +232,15 @@ def rule_properties(estate: Estate, facts: SeenFacts) -> Verdicts:
                 yield unknown(place, message, days=days)
             else:
                 yield ok(place, "its rules have what {cell} demands", cell=cell.name)
+
+
+def _proved(mismatched: Iterable[Mismatch], good: Outcome) -> Outcome:
+    """Give a good answer where nothing is mismatched; else what is, or that it is not known."""
+    try:
+        found = list(mismatched)
+    except Inconclusive:
+        return unknown(good.subject, BUDGET)
+    return _mismatched(good.subject, found) if found else good
 
 
 def _mismatched(subject: Subject, found: list[Mismatch]) -> Outcome:

@@ -16,6 +16,7 @@ from sitiv_infra.estate import Estate
 from sitiv_infra.policy.compare import Parting, compare
 from sitiv_infra.policy.cover import Inconclusive
 from sitiv_infra.policy.flatten import flattened
+from sitiv_infra.policy.iptables_options import whole as with_more
 from sitiv_infra.policy.lists import Line, RuleList
 from sitiv_infra.policy.nftables import read
 from sitiv_infra.policy.rules import Part, RuleBase, Verdict
@@ -36,7 +37,6 @@ from sitiv_infra.wanted.filtering import NOT_PUBLIC, PUBLIC_6, current
 
 Ruleset = Iterable[Mapping[str, object]]
 FAMILIES = (4, 6)
-BITS = {4: 32, 6: 128}
 NOBODY = "no rule"
 
 
@@ -70,9 +70,7 @@ class Forwarded:
 
 def whole(version: int) -> Box:
     """Give the box of all packets of one address family."""
-    protocols, _, _, *ports = EVERYTHING
-    addresses = ((0, 2 ** BITS[version] - 1),)
-    return (protocols, addresses, addresses, *ports)
+    return with_more(version)[: len(EVERYTHING)]
 
 
 def declared(estate: Estate, version: int, today: date) -> RuleList:

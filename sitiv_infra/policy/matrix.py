@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from sitiv_infra.estate import Estate, Firewall, Flow
+from sitiv_infra.policy.iptables_options import VERSION_BITS
 from sitiv_infra.policy.nftables import read
 from sitiv_infra.policy.operands import ICMP, ICMPV6
 from sitiv_infra.policy.rules import RuleBase, Verdict
@@ -31,7 +32,6 @@ from sitiv_infra.policy.telling import services_of, witness
 from sitiv_infra.wanted.filtering import NOT_PUBLIC, PUBLIC_6
 
 Spaces = Mapping[int, Mapping[str, Intervals]]
-BITS = {4: 32, 6: 128}
 # Types that begin a connection for Linux's connection tracking; others answer or belong to one.
 ICMP_NEW = {
     4: tuple(ICMP[n] for n in ("echo-request", "timestamp-request", "info-request")),
@@ -87,7 +87,7 @@ def zones_at(estate: Estate, site: str) -> Spaces:
             if zone.rest:
                 rest = _public(version)
                 if zone.unassigned:
-                    rest = without(((0, 2 ** BITS[version] - 1),), rest)
+                    rest = without(((0, 2 ** VERSION_BITS[version] - 1),), rest)
                 here = union((*here, *without(rest, _subnets(estate, version))))
             if here:
                 zones[name] = here
@@ -115,7 +115,7 @@ def _subnets(
 def _public(version: int) -> Intervals:
     nets = [ip_network(text) for text in (NOT_PUBLIC if version == 4 else (PUBLIC_6,))]
     listed = union((int(n.network_address), int(n.broadcast_address)) for n in nets)
-    return without(((0, 2 ** BITS[4] - 1),), listed) if version == 4 else listed
+    return without(((0, 2 ** VERSION_BITS[4] - 1),), listed) if version == 4 else listed
 
 
 def carried(estate: Estate, firewall: Firewall, ruleset: Iterable[Mapping[str, object]]) -> Carried:

@@ -25,6 +25,8 @@ from sitiv_infra.policy.scale import Scale
 from sitiv_infra.policy.space import Box, union
 from sitiv_infra.policy.table import Table
 from tests.policy import differential
+from tests.policy.conftest import NEEDED
+from tests.servers.need import require
 
 pytestmark = pytest.mark.usefixtures("engine")
 SIDE = 96
@@ -124,8 +126,7 @@ SPACE: Box = (((0, SIZE),),) * 4
 
 def both(boxes: list[Box], budget: int) -> tuple[Cover, Cover]:
     scale = Scale(SPACE, boxes)
-    if native.built is None:
-        pytest.skip("no compiler")
+    require(native.built is not None, NEEDED)
     return Cover(scale, boxes, budget), native.Native(scale, boxes, budget)
 
 
@@ -249,8 +250,7 @@ def test_diagrams_agree(rules: RuleList, other: RuleList) -> None:
 
 @pytest.fixture
 def boxes() -> native.Native:
-    if native.built is None:
-        pytest.skip("no compiler")
+    require(native.built is not None, NEEDED)
     return native.Native(Scale(SPACE, [SPACE]), [SPACE, SPACE])
 
 
