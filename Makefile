@@ -6,7 +6,8 @@ OUT := out/demo
 SITIV_CACHE ?= $(HOME)/.cache
 export SITIV_CACHE
 
-.PHONY: help demo demo-snapshot lab test check servers bench messages format clean
+.PHONY: help demo demo-snapshot lab test check style types playbooks-lint house servers bench messages
+.PHONY: format clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -23,7 +24,7 @@ $(VENV)/.installed: pyproject.toml hatch_build.py sitiv_infra/policy/_cover.c | 
 $(VENV)/.developing: $(VENV)/.installed
 	@echo "installing what tests and checks need (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dask]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[aerleon,dask]' --group dev
 	@touch $@
 
 demo: $(VENV)/.installed ## audit the example estate from a recording; needs no root
@@ -32,6 +33,7 @@ demo: $(VENV)/.installed ## audit the example estate from a recording; needs no 
 	  code=$$?; [ $$code -le 2 ] && echo "the page is in $(OUT)/audit.html (exit code $$code: see docs/read-the-report.md)"
 
 demo-snapshot: servers $(VENV)/.developing ## record the demo again from real servers (root)
+	@.ci/directory-extra $(BIN)/python
 	@$(BIN)/python -m sitiv_infra.lab.recording sitiv_infra/demo
 
 lab: servers $(VENV)/.installed ## two datacenters on one machine, from inventory/lab (root)
@@ -44,13 +46,21 @@ servers: ## install the servers that tests run against, when root
 test: servers $(VENV)/.developing ## every test, against real servers
 	@.ci/directory-extra $(BIN)/python
 	@.ci/engine $(BIN)/python
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2
 
-check: $(VENV)/.developing ## style, types, Ansible lint, the rules of the house
+check: style types playbooks-lint house ## style, types, Ansible lint, the rules of the house
+
+style: $(VENV)/.developing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.developing
 	@$(BIN)/mypy
+
+playbooks-lint: $(VENV)/.developing
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --profile production --offline -q
+
+house: $(VENV)/.developing
 	@$(BIN)/pytest -q tests/house
 
 format: $(VENV)/.developing ## put the code in shape

@@ -1,24 +1,27 @@
 """Rule bases: the exact engine in C and in NumPy beside diagrams, and whole commands.
 
-``policy.analyse`` and ``policy.compare`` are whole processes on a dump of iptables-save; the peer
-of the first is Aerleon's shade check, which looks for single rules only. The other figures are the
-engine's alone, in processes of their own, beside CUDD's diagrams where these can bear the size.
-Each peer is installed into an environment of its own.
+``policy.analyse`` and the commands of ``policy.compare`` are whole processes on dumps; the peer of
+the first is Aerleon's shade check, which looks for single rules only. ``policy.diff`` is one on the
+example estate with a service more, ``cli.help`` what any command takes to start. ``what-if`` is
+asked of a list that is indexed, ``difference`` of two lists. These figures are the engine's alone,
+in processes of their own, beside CUDD's diagrams where these can bear the size. Each peer is
+installed into an environment of its own.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from growth import draw
 from measure import Figure, Side, beside, in_turn, line, median, peer_python
-from policy_rules import ZONES, iptables_save, rows, rules
+from policy_rules import ZONES, Rule, iptables_save, nft_json, rows, rules
 
 RUNS = 3
 SIZES = (1000, 2000, 5000, 10_000, 20_000)
@@ -26,6 +29,8 @@ MORE_SIZES = (*SIZES, 50_000)
 BASE = 10_000
 SHADE, LARGEST_OF_SHADE = "aerleon==1.18.0", 2000  # it takes minutes beyond
 DIAGRAMS, LARGEST_OF_DIAGRAMS = "dd==0.6.0", 50_000
+ESTATE = Path(__file__).parents[1] / "inventory/estate"
+MORE_SERVICES = ("services: [tcp/443]", "services: [tcp/443, tcp/8443]")
 AIMS = {"c": 0.05, "numpy": 1.0}  # seconds, for BASE rules whose tables are built
 
 
@@ -36,6 +41,7 @@ def main() -> None:
         _matrix()
         _what_if(Path(scratch))
         _analyse(Path(scratch))
+        _diff(Path(scratch))
 
 
 def _asked(command: list[str], engine: str = "") -> tuple[Figure, int]:
@@ -116,23 +122,36 @@ def _matrix() -> None:
 
 
 def _what_if(scratch: Path) -> None:
-    """Leave one rule out: the engine, and a whole command that reads both dumps."""
+    """Leave one rule out: the engine, and whole commands that read a dump or both."""
     python = peer_python(DIAGRAMS)
     for size in (1000, BASE):
         figures, found = _in_turn(
-            _sides("what-if", size, scratch, python), {name: name for name in AIMS}
+            _sides("difference", size, scratch, python), {name: name for name in AIMS}
         )
         for name in AIMS:
             more = _beside(size, figures, name)
-            line("policy.what-if", size, figures[name], engine=name, found=found, **more)
+            line("policy.difference", size, figures[name], engine=name, found=found, **more)
+        sides = {name: _engine("what-if", size) for name in AIMS}
+        figures, found = _in_turn(sides, {name: name for name in AIMS})
+        for name in AIMS:
+            line("policy.what-if", size, figures[name], engine=name, found=found, aim_seconds=0.001)
+    for form, write in (("iptables-save", iptables_save), ("nft-json", nft_json)):
+        _commands(scratch, form, write)
+
+
+def _commands(scratch: Path, form: str, write: Callable[[list[Rule]], str]) -> None:
     listed = list(rules(BASE))
-    before, after = scratch / "before.txt", scratch / "after.txt"
-    before.write_text(iptables_save(listed), encoding="utf-8")
+    before, after = scratch / "before", scratch / "after"
+    before.write_text(write(listed), encoding="utf-8")
     del listed[BASE // 2]
-    after.write_text(iptables_save(listed), encoding="utf-8")
-    words = ("policy", "compare", str(before), str(after), "--from", "iptables-save")
-    ours, _ = in_turn(Side([_sitiv(), *words]), None, runs=RUNS)
-    line("policy.compare", BASE, ours, aim_seconds=1.0)
+    after.write_text(write(listed), encoding="utf-8")
+    for name, words in (
+        ("compare", ("compare", str(before), str(after))),
+        ("what-if", ("what-if", str(before), "--without", str(BASE // 2 + 1))),
+    ):
+        command = [_sitiv(), "policy", *words, "--from", form]
+        ours, _ = in_turn(Side(command), None, runs=RUNS)
+        line(f"policy.{name}-command", BASE, ours, form=form, aim_seconds=1.0)
 
 
 def _analyse(scratch: Path) -> None:
@@ -150,6 +169,18 @@ def _analyse(scratch: Path) -> None:
         ours, theirs = in_turn(Side([_sitiv(), *words]), peer, runs=RUNS)
         more = beside(SHADE, theirs, ours, "seconds") if small else {}
         line("policy.analyse", size, ours, **more)
+
+
+def _diff(scratch: Path) -> None:
+    """Declare one service more."""
+    changed = shutil.copytree(ESTATE, scratch / "estate")
+    for file in changed.glob("*.yml"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(*MORE_SERVICES, 1), encoding="utf-8")
+    words = ("policy", "diff", str(ESTATE), str(changed))
+    for name, asked, aim in (("policy.diff", words, 1.0), ("cli.help", ("--help",), 0.3)):
+        ours, _ = in_turn(Side([_sitiv(), *asked]), None, runs=RUNS)
+        line(name, 1, ours, aim_seconds=aim)
 
 
 def _sitiv() -> str:

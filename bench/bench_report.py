@@ -18,7 +18,7 @@ def worker(size: int) -> None:
     import time
 
     from sitiv_infra.messages import Language
-    from sitiv_infra.report import FORMATS
+    from sitiv_infra.report.formats import FORMATS
     from tests.report.factory import many
 
     told = many(size)

@@ -86,7 +86,7 @@ def main(question: str, file: str) -> None:
     """Ask once, when everything is loaded."""
     rows = json.loads(Path(file).read_text(encoding="utf-8"))
     diagrams = Diagrams()
-    ask = {"shadowed": diagrams.shadowed, "what-if": diagrams.what_if}[question]
+    ask = {"shadowed": diagrams.shadowed, "difference": diagrams.what_if}[question]
     began, cpu = time.perf_counter(), time.process_time()
     found = ask(rows)
     took = time.perf_counter() - began, time.process_time() - cpu

@@ -5,6 +5,7 @@ It prints wall and CPU seconds, peak MiB, and what was found. SITIV_COVER choose
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -16,16 +17,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from policy_rules import Rule, rules
 
+from sitiv_infra.cli import SELDOM
 from sitiv_infra.policy.compare import compare
+from sitiv_infra.policy.dumps import Dump
 from sitiv_infra.policy.lists import Line, RuleList
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.scale import Scale
-from sitiv_infra.policy.space import Box, Intervals
+from sitiv_infra.policy.space import MACS, Box, Intervals
 from sitiv_infra.policy.table import Table
+from sitiv_infra.policy.violations import Matrix, violations
+from sitiv_infra.policy.what_if import WhatIf
 
 EVERY: Intervals = ((0, 2**32 - 1),)
 PORTS: Intervals = ((0, 65535),)
-WHOLE: Box = (((0, 255),), EVERY, EVERY, PORTS, PORTS)
+WHOLE: Box = (((0, 255),), EVERY, EVERY, PORTS, PORTS, MACS)
 
 
 def listed(found: list[Rule]) -> RuleList:
@@ -43,7 +47,7 @@ def _box(rule: Rule) -> Box:
         ((int(net.network_address), int(net.broadcast_address)),)
         for net in (rule.source, rule.destination)
     ]
-    return (((number, number),), *ends, PORTS, (rule.ports,))
+    return (((number, number),), *ends, PORTS, (rule.ports,), MACS)
 
 
 def shadowed(rules: RuleList, table: Table | None = None) -> Callable[[], int]:
@@ -62,38 +66,39 @@ def shadowed(rules: RuleList, table: Table | None = None) -> Callable[[], int]:
 
 
 def matrix(rules: RuleList, zones: int) -> Callable[[], int]:
-    """Count the pairs of zones between which something passes, rule by rule."""
-    ends = [(((10 << 24) + (n << 16), (10 << 24) + (n << 16) + 65535),) for n in range(zones)]
-    cells: list[Box] = [(WHOLE[0], one, other, PORTS, PORTS) for one in ends for other in ends]
-
-    def ask() -> int:
-        scale = Scale(rules.whole, [*rules.boxes, *cells])
-        table = Table(rules, scale)
-        lows, highs = scale.table(cells)
-        passing = 0
-        for low, high in zip(lows.T, highs.T, strict=True):
-            decided = [index for index, _, _ in table.decided(low, high) if index is not None]
-            passing += any(table.accepts[index] for index in decided)
-        return passing
-
-    return ask
+    """Count the pairs of zones between which something passes, where nothing should."""
+    ends = {
+        f"z{n}": (((10 << 24) + (n << 16), (10 << 24) + (n << 16) + 65535),) for n in range(zones)
+    }
+    dump = Dump(len(rules.lines), {"forward IPv4": rules}, {}, forward=(("forward IPv4",),))
+    declared = Matrix({4: ends}, {})
+    return lambda: len({one[:2] for one in violations(dump, declared)})
 
 
-def what_if(rules: RuleList) -> Callable[[], int]:
-    """Count the differences that one rule less makes."""
+def difference(rules: RuleList) -> Callable[[], int]:
+    """Count the differences that one rule less makes, between two lists."""
     middle = len(rules.lines) // 2
     gone = (*rules.lines[:middle], *rules.lines[middle + 1 :])
     fewer = RuleList(gone, rules.policy, rules.whole)
     return lambda: len(compare(rules, fewer).partings)
 
 
+def what_if(rules: RuleList) -> Callable[[], int]:
+    """Count them again, of a list that is indexed."""
+    base, middle = WhatIf(rules), len(rules.lines) // 2
+    base.changed([0])  # what NumPy loads at its first question is not of this one
+    return lambda: len(base.changed([middle]).partings)
+
+
 def main(question: str, size: int, zones: int) -> None:
     """Ask once, when everything is loaded."""
+    gc.set_threshold(SELDOM)  # as the command does
     given = listed(list(rules(size, zones)))
     ask = {
         "shadowed": lambda: shadowed(given),
         "shadowed-again": lambda: shadowed(given, Table(given)),
         "matrix": lambda: matrix(given, zones),
+        "difference": lambda: difference(given),
         "what-if": lambda: what_if(given),
     }[question]()
     began, cpu = time.perf_counter(), time.process_time()

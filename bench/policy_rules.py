@@ -1,10 +1,11 @@
 """Rule bases as operators have them: zones of hosts and networks, few services, some rules derived.
 
-Written for two readers: iptables-save, and Aerleon's policy language.
+Written as iptables-save and nft -j print them, and for Aerleon's policy language.
 """
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from ipaddress import IPv4Network
@@ -84,3 +85,31 @@ def iptables_save(found: list[Rule]) -> str:
             f" -m {rule.protocol} --dport {port} -j {'ACCEPT' if rule.accept else 'DROP'}"
         )
     return "\n".join([*lines, "COMMIT", ""])
+
+
+def nft_json(found: list[Rule]) -> str:
+    """Write a base as 'nft -j list ruleset' does."""
+    place = {"family": "inet", "table": "filter"}
+    chain = {**place, "name": "forward", "handle": 1}
+    hook = {"type": "filter", "hook": "forward", "prio": 0, "policy": "drop"}
+    items: list[dict[str, object]] = [{"chain": {**chain, **hook}}]
+    for handle, rule in enumerate(found, 2):
+        low, high = rule.ports
+        matches = [
+            _match("ip", "saddr", _prefix(rule.source)),
+            _match("ip", "daddr", _prefix(rule.destination)),
+            _match(rule.protocol, "dport", low if low == high else {"range": [low, high]}),
+            {"accept" if rule.accept else "drop": None},
+        ]
+        items.append({"rule": {**place, "chain": "forward", "handle": handle, "expr": matches}})
+    return json.dumps({"nftables": items})
+
+
+def _match(protocol: str, field: str, right: object) -> dict[str, object]:
+    left = {"payload": {"protocol": protocol, "field": field}}
+    return {"match": {"op": "==", "left": left, "right": right}}
+
+
+def _prefix(net: IPv4Network) -> object:
+    address = str(net.network_address)
+    return address if net.prefixlen == 32 else {"prefix": {"addr": address, "len": net.prefixlen}}

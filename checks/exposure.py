@@ -12,7 +12,7 @@ from sitiv_infra.facts.exposure import Certificate
     "exposure.undeclared-port",
     severity="high",
     needs=["exposure"],
-    proves=["hygiene:23", "recyf:7.A.7", "recyf:7.B.1", "recyf:7.B.3"],
+    proves=["hygiene:23", "recyf:7.A.7", "recyf:7.B.1", "recyf:7.B.3", "gateway:R2"],
 )
 def undeclared_port(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Only declared TCP ports answer on the public addresses.
@@ -54,7 +54,7 @@ def undeclared_port(estate: Estate, facts: SeenFacts) -> Verdicts:
     "exposure.declared-closed",
     severity="low",
     needs=["exposure"],
-    proves=["hygiene:4", "recyf:1.1", "recyf:7.B.5"],
+    proves=["hygiene:4", "recyf:1.1", "recyf:7.B.5", "gateway:R1"],
 )
 def declared_closed(estate: Estate, facts: SeenFacts) -> Verdicts:
     """What is declared as exposed is in use.
@@ -152,7 +152,7 @@ def certificate_trusted(estate: Estate, facts: SeenFacts) -> Verdicts:
     "exposure.expired-declaration",
     severity="medium",
     needs=(),
-    proves=["hygiene:38", "recyf:7.B.1", "recyf:7.B.5"],
+    proves=["hygiene:38", "recyf:7.B.1", "recyf:7.B.5", "gateway:R1"],
 )
 def expired_declaration(estate: Estate, facts: SeenFacts) -> Verdicts:
     """An exposure that was allowed for a time ends on its day.

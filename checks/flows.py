@@ -1,7 +1,9 @@
 """What is declared between zones: a matrix, and flows that it takes, for a time."""
 
 from sitiv_infra import Estate, SeenFacts, Verdicts, check, fail, ok
-from sitiv_infra.policy import refused
+from sitiv_infra.policy.cells import refused
+from sitiv_infra.wanted.filtering import bound
+from sitiv_infra.wanted.ways import wavering
 
 
 @check(
@@ -67,7 +69,14 @@ def flow_permitted(estate: Estate, _facts: SeenFacts) -> Verdicts:
     "segmentation.flow-justified",
     severity="low",
     needs=(),
-    proves=["hygiene:22", "recyf:7.B.1", "recyf:7.B.5", "filtering:3.3.4"],
+    proves=[
+        "hygiene:22",
+        "recyf:7.B.1",
+        "recyf:7.B.5",
+        "filtering:3.3.4",
+        "gateway:R2",
+        "gateway:R3",
+    ],
 )
 def flow_justified(estate: Estate, _facts: SeenFacts) -> Verdicts:
     """A flow has a ticket, and a day on which it is decided about again.
@@ -84,6 +93,34 @@ def flow_justified(estate: Estate, _facts: SeenFacts) -> Verdicts:
         else:
             message = "{ticket}, until {until:date}"
             yield ok(flow, message, ticket=flow.ticket, until=flow.until)
+
+
+@check(
+    "segmentation.flow-steady",
+    severity="medium",
+    needs=(),
+    proves=["hygiene:19", "recyf:7.B.1"],
+)
+def flow_steady(estate: Estate, facts: SeenFacts) -> Verdicts:
+    """A flow of some sites passes, or does not, whichever site's firewalls lead.
+
+    Risk: the day the other site takes over, what worked is shut; or it works on that day alone, and
+    nobody knows why.
+
+    Fix: name under ``sites`` those of all firewalls that may be on its way, or leave ``sites`` out;
+    or accept that it is so.
+    """
+    for flow in bound(estate, facts.today):
+        found = [
+            f"{one.source} > {one.destination} ({', '.join(one.open_under)})"
+            for one in wavering(estate, flow)
+        ]
+        if found:
+            message = "open only while certain sites lead: {ways:list}"
+            yield fail(flow, message, ways=found)
+        else:
+            message = "held at {sites:list}, whichever site leads"
+            yield ok(flow, message, sites=list(flow.sites))
 
 
 @check(
@@ -114,7 +151,7 @@ def flow_ending(estate: Estate, facts: SeenFacts) -> Verdicts:
     "segmentation.flow-expired",
     severity="medium",
     needs=(),
-    proves=["hygiene:38", "recyf:7.B.5"],
+    proves=["hygiene:38", "recyf:7.B.5", "gateway:R2", "gateway:R3"],
 )
 def flow_expired(estate: Estate, facts: SeenFacts) -> Verdicts:
     """A flow that was allowed for a time ends on its day.

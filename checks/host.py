@@ -10,7 +10,7 @@ from sitiv_infra.checking import Outcome
 from sitiv_infra.estate import Machine
 from sitiv_infra.facts import HostFacts
 from sitiv_infra.facts.host import Mount, Sshd
-from sitiv_infra.policy import Deviation, closed, filtered, opened
+from sitiv_infra.policy.hosts import Deviation, closed, filtered, opened
 
 UNREAD = "not read: {cause}"
 FORWARDS = (

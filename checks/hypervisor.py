@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sitiv_infra import Estate, Found, SeenFacts, Unread, Verdicts, check, fail, ok, unknown
+from sitiv_infra.checking import label
 from sitiv_infra.estate import Cluster, Declared, Machine
 from sitiv_infra.facts import HypervisorFacts
 from sitiv_infra.facts.hypervisor import HostState, VirtualMachine
@@ -193,9 +194,9 @@ def undeclared_machine(estate: Estate, facts: SeenFacts) -> Verdicts:
     for vcenter, seen in facts.each(estate.vcenters.values(), HypervisorFacts):
         strangers = [m for m in seen.machines if m.name.casefold() not in declared]
         strangers = [m for m in strangers if m.powered_on is not False and m.agent is not True]
-        labels = {_label(m.name): m for m in sorted(strangers, key=_certain)}
-        for label, machine in labels.items():
-            subject = Found(vcenter, label)
+        labels = {label(m.name): m for m in sorted(strangers, key=_certain)}
+        for name, machine in labels.items():
+            subject = Found(vcenter, name)
             if isinstance(machine.powered_on, Unread) or isinstance(machine.agent, Unread):
                 yield unknown(subject, "not declared, and whether it runs could not be read")
             else:
@@ -220,7 +221,7 @@ def _hosts(estate: Estate, facts: SeenFacts) -> Iterator[tuple[Found, HostState]
         for host in seen.hosts if seen else ():
             if (vcenter.source, host.name) not in told:
                 parent = clusters.get(_at((vcenter.name, host)), vcenter)
-                yield Found(parent, _label(host.name)), _live(host)
+                yield Found(parent, label(host.name)), _live(host)
 
 
 def _live(host: HostState) -> HostState:
@@ -280,11 +281,6 @@ def _text(name: str | Unread | None) -> str:
 def _certain(machine: VirtualMachine) -> bool:
     """Sort what is known to run last: of machines of one name, it is the one that counts."""
     return not isinstance(machine.powered_on, Unread) and not isinstance(machine.agent, Unread)
-
-
-def _label(name: str) -> str:
-    """Make a name fit for a path: a waiver can't name what holds a space."""
-    return "_".join(name.split())
 
 
 def _same(one: str, other: str) -> bool:

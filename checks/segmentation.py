@@ -1,19 +1,21 @@
 """What firewalls let through between zones, against the flows that are declared."""
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Mapping
+from datetime import date
 
 from sitiv_infra import Estate, Found, Placed, SeenFacts, Verdicts, check, fail, ok, unknown
 from sitiv_infra.checking import Outcome, Subject
-from sitiv_infra.estate import Flow
+from sitiv_infra.estate import Firewall, Flow
 from sitiv_infra.facts import FirewallFacts
 from sitiv_infra.messages import noop
-from sitiv_infra.policy import Carried, blocked, carried, forward_policies, undeclared
 from sitiv_infra.policy.cover import Inconclusive
-from sitiv_infra.policy.exact import Mismatch, differences, mismatches
+from sitiv_infra.policy.exact import Ruleset, alike, apart, differences, mismatches
+from sitiv_infra.policy.matrix import Carried, blocked, carried, undeclared
+from sitiv_infra.policy.mismatch import Mismatch, known
 from sitiv_infra.policy.nft_text import ruleset
-from sitiv_infra.policy.properties import lacking
-from sitiv_infra.wanted import forward_rules
+from sitiv_infra.policy.nftables import forward_policies
+from sitiv_infra.wanted import forward_sets
+from sitiv_infra.wanted.filtering import bound, current, held, together
 
 BUDGET = noop("too many rules overlap to compare them within the budget")
 TOLD = 20  # of a firewall's mismatches; the first ones show what happened
@@ -30,6 +32,8 @@ TOLD = 20  # of a firewall's mismatches; the first ones show what happened
         "recyf:7.B.3",
         "recyf:7.B.4",
         "filtering:3.3.4",
+        "gateway:R2",
+        "gateway:R3",
     ],
 )
 def undeclared_flow(estate: Estate, facts: SeenFacts) -> Verdicts:
@@ -78,17 +82,20 @@ def declared_closed(estate: Estate, facts: SeenFacts) -> Verdicts:
 
     Fix: apply the declared flows to the firewall, or remove the flow that nobody needs.
     """
-    current = [f for f in estate.flows.values() if f.until is None or f.until >= facts.today]
     judged: dict[Placed, tuple[Flow, Carried]] = {}
     for firewall in estate.firewalls.values():
         seen = facts.of(firewall.source, FirewallFacts)
         here = carried(estate, firewall, seen.ruleset if seen else ())
         pairs = set(here.pairs)
-        judged |= {Placed(f, firewall): (f, here) for f in current if _pair(f) in pairs}
+        judged |= {
+            Placed(flow, firewall): (flow, here)
+            for flow in held(estate, firewall.site, facts.today)
+            if _pair(flow) in pairs
+        }
     for subject, _ in facts.each(judged, FirewallFacts):
         yield _let_through(subject, *judged[subject])
     placed = {flow.name for flow, _ in judged.values()}
-    for flow in current:
+    for flow in current(estate, facts.today):
         if flow.name not in placed:
             yield unknown(flow, "no declared firewall stands between the addresses of its zones")
 
@@ -157,16 +164,30 @@ def render_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
     """
     if not estate.firewalls:
         return
-    rules = list(forward_rules(estate, facts.today))
-    good = ok(estate.operator, "{count} rendered rules permit just that", count=len(rules))
-    yield _proved(mismatches(estate, ruleset(rules), facts.today), good)
+    groups = together(estate, facts.today)
+    for sites in groups:
+        sets = forward_sets(estate, sites[0], facts.today)
+        count = sum(len(one.elements) for one in sets)
+        # The same rules on all sites are the operator's; else they are those of some sites.
+        subject = Found(estate.operator, "+".join(sites)) if len(groups) > 1 else estate.operator
+        good = ok(subject, "{count} rendered elements of sets permit just that", count=count)
+        rendered = ruleset([one.text for one in sets], [one.rule for one in sets])
+        yield _proved(mismatches(estate, sites[0], rendered, facts.today), good)
 
 
 @check(
     "segmentation.live-exact",
     severity="high",
     needs=["firewall"],
-    proves=["hygiene:19", "hygiene:22", "recyf:7.B.1", "recyf:7.B.4", "filtering:3.3.4"],
+    proves=[
+        "hygiene:19",
+        "hygiene:22",
+        "recyf:7.B.1",
+        "recyf:7.B.4",
+        "filtering:3.3.4",
+        "gateway:R2",
+        "gateway:R3",
+    ],
 )
 def live_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
     """Firewalls forward exactly what is declared, over the whole address space.
@@ -178,7 +199,7 @@ def live_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
     """
     for firewall, seen in facts.each(estate.firewalls.values(), FirewallFacts):
         good = ok(firewall, "forwards what is declared, and nothing else")
-        yield _proved(mismatches(estate, seen.ruleset, facts.today), good)
+        yield _proved(mismatches(estate, firewall.site, seen.ruleset, facts.today), good)
 
 
 @check(
@@ -188,76 +209,76 @@ def live_exact(estate: Estate, facts: SeenFacts) -> Verdicts:
     proves=["hygiene:19", "recyf:7.B.4"],
 )
 def pair_alike(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """All firewalls forward the same: both of a pair, and those of both sites.
+    """All firewalls forward the same, but for flows that are declared for some sites alone.
 
     Risk: the day one of them takes over, what worked is blocked, or what was blocked is open.
 
     Fix: apply the declaration to both (``network.yml``); find out who changed one by hand.
     """
-    firewalls = list(estate.firewalls.values())
-    pairs = {Placed(two, one): two for one, two in pairwise(firewalls)}
-    for subject, first in facts.each(pairs, FirewallFacts):
-        second = facts.of(pairs[subject].source, FirewallFacts)
-        if second is None:
-            yield unknown(subject, "{other} was not read", other=pairs[subject].name)
+    if len(estate.firewalls) < 2:
+        return
+    firewalls = list(facts.each(estate.firewalls.values(), FirewallFacts))
+    rulesets = {firewall.name: seen.ruleset for firewall, seen in firewalls}
+    usual = _usual(estate, rulesets, facts.today)
+    for firewall, seen in firewalls:
+        if len(firewalls) == 1:
+            yield unknown(firewall, "no other firewall was read")
         else:
-            same = ok(subject, "forwards the same")
-            yield _proved(differences(first.ruleset, second.ruleset), same)
+            there = apart(estate, firewall.site, facts.today)
+            same = _alike(estate, firewall, facts.today, lone=usual == [firewall.name])
+            yield _proved(differences(rulesets[usual[0]], seen.ruleset, there), same)
 
 
-@check(
-    "segmentation.rule-properties",
-    severity="medium",
-    needs=["firewall"],
-    proves=["hygiene:22", "recyf:7.B.5", "filtering:3.3.4"],
-)
-def rule_properties(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """Rules look as their cell of the matrix demands.
+def _alike(estate: Estate, firewall: Firewall, today: date, *, lone: bool) -> Outcome:
+    """Say that a firewall does as the others, and what of it is declared to be otherwise."""
+    flows = [flow.name for flow in bound(estate, today)]
+    if lone:
+        return ok(firewall, "the other firewalls are compared with it")
+    if flows:
+        message = "forwards the same, but for what is declared for some sites: {flows:list}"
+        return ok(firewall, message, flows=flows)
+    return ok(firewall, "forwards the same")
 
-    Risk: a rule from anywhere, to every port, without a word on why, is what an attacker finds
-    first and what nobody dares to remove.
 
-    Fix: narrow the rule to the addresses and ports that it is for, and give it a comment or a log.
+def _usual(estate: Estate, rulesets: Mapping[str, Ruleset], today: date) -> list[str]:
+    """Give the firewalls that do what most do; of as many, those that do what is declared.
+
+    What sites are declared to do otherwise is of no weight.
     """
-    for firewall, seen in facts.each(estate.firewalls.values(), FirewallFacts):
-        for cell, rules in lacking(estate, firewall, seen.ruleset):
-            place = Placed(cell, firewall)
-            if rules:
-                told = [f"{one.rule}: {', '.join(one.properties)}" for one in rules][:TOLD]
-                yield fail(place, "rules lack what {cell} demands: {told:list}", told=told,
-                           cell=cell.name)  # fmt: skip
-            elif cell.properties.hit_within_days:
-                days = cell.properties.hit_within_days
-                message = "one look at counters does not tell whether rules were hit in {days} days"
-                yield unknown(place, message, days=days)
-            else:
-                yield ok(place, "its rules have what {cell} demands", cell=cell.name)
+    groups = alike(rulesets, apart(estate, "", today))
+
+    def weight(names: list[str]) -> tuple[int, bool]:
+        site, seen = estate.firewalls[names[0]].site, rulesets[names[0]]
+        try:
+            return len(names), not any(mismatches(estate, site, seen, today))
+        except Inconclusive:
+            return len(names), False
+
+    return max(groups, key=weight) if len(groups) > 1 else next(iter(groups), [])
 
 
 def _proved(mismatched: Iterable[Mismatch], good: Outcome) -> Outcome:
-    """Give a good answer where nothing is mismatched; else what is, or that it is not known."""
-    try:
-        found = list(mismatched)
-    except Inconclusive:
+    """Give a good answer where nothing is mismatched; else what is, or that it is not known.
+
+    What surely deviates is told even where the budget does not suffice to find all that does.
+    """
+    found, whole = known(mismatched)
+    if not whole and all(one.passes is None for one in found):
         return unknown(good.subject, BUDGET)
     return _mismatched(good.subject, found) if found else good
 
 
 def _mismatched(subject: Subject, found: list[Mismatch]) -> Outcome:
     """Judge mismatches: what passes and should not, and what should and does not."""
-    passing = [_told(one, one.rule) for one in found if one.passes]
-    missing = [_told(one, one.should) for one in found if one.passes is False]
-    told = {"passing": passing[:TOLD], "missing": missing[:TOLD], "count": len(found)}
-    if passing and missing:
-        message = "passes and should not: {passing:list}; should pass and does not: {missing:list}"
+    passing = [one.told for one in found if one.passes]
+    dropped = [one.told for one in found if one.passes is False]
+    told = {"passing": passing[:TOLD], "dropped": dropped[:TOLD], "count": len(found)}
+    if passing and dropped:
+        message = "passes and should not: {passing:list}; should pass and does not: {dropped:list}"
         return fail(subject, message, **told)
     if passing:
         return fail(subject, "passes and should not: {passing:list}", **told)
-    if missing:
-        return fail(subject, "should pass and does not: {missing:list}", **told)
-    causes = [_told(one, one.rule) for one in found][:TOLD]
+    if dropped:
+        return fail(subject, "should pass and does not: {dropped:list}", **told)
+    causes = [one.told for one in found][:TOLD]
     return unknown(subject, "can't be decided by the rules: {causes:list}", causes=causes)
-
-
-def _told(one: Mismatch, rule: str) -> str:
-    return f"{one.packets} ({rule}: {one.witness})"

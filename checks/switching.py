@@ -1,19 +1,24 @@
 """What switches join and carry, against the VLANs and links that are declared."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sitiv_infra import Estate, Found, SeenFacts, Verdicts, check, fail, ok, unknown
 from sitiv_infra.checking import Outcome
 from sitiv_infra.estate import Switch
-from sitiv_infra.facts import SwitchFacts
+from sitiv_infra.facts import HypervisorFacts, SwitchFacts
 from sitiv_infra.switches import (
+    Joined,
     deviations,
     findings,
     gateways,
     joined,
+    standings,
+    unclear,
     undecided,
     unlike_ends,
     unused,
+    uplinks,
 )
 from sitiv_infra.wanted.trunks import cables
 from sitiv_infra.wanted.trunks import ports as wanted_ports
@@ -22,26 +27,30 @@ SEGMENTED = ["hygiene:19", "recyf:7.B.3", "recyf:7.B.4"]
 HARDENING = ["hygiene:14", "recyf:18.3"]
 
 
-@check("switching.bypass", severity="critical", needs=["switch"], proves=SEGMENTED)
+@check(
+    "switching.bypass",
+    severity="critical",
+    needs=["switch", "hypervisor"],
+    proves=[*SEGMENTED, "gateway:R2", "gateway:R3", "gateway:R4"],
+)
 def bypass(estate: Estate, facts: SeenFacts) -> Verdicts:
-    """No two zones are joined by switches, without a firewall between them.
+    """No two zones are joined by switches or virtual machines, without a firewall between them.
 
     Risk: whoever is in one zone is in the other: the firewalls' rules are walked around, and none
     of their journals shows it.
 
-    Fix: take the link, the address or the VLAN away that the way leads over. Where a switch routes
-    on purpose, move that to the firewalls.
+    Fix: take the link, the card, the address or the VLAN away that the way leads over. Where a
+    switch routes on purpose, move that to the firewalls.
     """
     seen = {s.name: f for s, f in facts.each(estate.switches.values(), SwitchFacts)}
-    ways = joined(estate, seen)
+    vcenters = {v.name: f for v, f in facts.each(estate.vcenters.values(), HypervisorFacts)}
+    ways = joined(estate, seen, vcenters)
+    told: dict[str, Outcome] = {}
     for way in ways:
-        subject = Found(estate.switches[way.switch], "+".join(way.zones))
-        told = {"one": way.zones[0], "other": way.zones[1], "path": way.path}
-        if way.sure:
-            yield fail(subject, "{one} and {other} are joined by {path:list}", **told)
-        else:
-            yield unknown(subject, "{one} and {other} may be joined by {path:list}", **told)
-    begun = {way.switch for way in ways}
+        outcome = _joined(estate, way)
+        told.setdefault(outcome.subject.path, outcome)
+    yield from told.values()
+    begun = {_place(way.switch) for way in ways}
     for name, found in seen.items():
         switch = estate.switches[name]
         lost = sorted(_neighbours(estate, name) - seen.keys())
@@ -52,6 +61,41 @@ def bypass(estate: Estate, facts: SeenFacts) -> Verdicts:
         else:
             message = "it joins no two zones, with the switches that it is linked to"
             yield _answer(switch, found, ok(switch, message))
+    yield from _virtual(estate, seen, vcenters, begun)
+
+
+def _joined(estate: Estate, way: Joined) -> Outcome:
+    name = _place(way.switch)
+    place = estate.switches.get(way.switch) or estate.vcenters[name]
+    subject = Found(place, "+".join(way.zones))
+    told = {"one": way.zones[0], "other": way.zones[1], "path": way.path}
+    if way.sure:
+        return fail(subject, "{one} and {other} are joined by {path:list}", **told)
+    return unknown(subject, "{one} and {other} may be joined by {path:list}", **told)
+
+
+def _place(switch: str) -> str:
+    """Give the source that tells of a switch: a virtual one is named below its vCenter."""
+    return switch.partition("/")[0]
+
+
+def _virtual(
+    estate: Estate,
+    seen: dict[str, SwitchFacts],
+    vcenters: dict[str, HypervisorFacts],
+    begun: set[str],
+) -> Verdicts:
+    """Say of each vCenter that its machines join nothing between them, or that it is not known."""
+    standing = standings(estate, seen, vcenters)
+    for name in vcenters.keys() - begun:
+        here = [(guest, one) for guest, one in standing.items() if guest.vcenter == name]
+        lost = [guest.name for guest, one in here if one.doubts]
+        vcenter = estate.vcenters[name]
+        if lost:
+            message = "machines whose networks are not known: {names:list}"
+            yield unknown(vcenter, message, names=_lines(lost))
+        else:
+            yield ok(vcenter, "several machines together join no two zones")
 
 
 def _neighbours(estate: Estate, name: str) -> set[str]:
@@ -94,6 +138,39 @@ def exact(estate: Estate, facts: SeenFacts) -> Verdicts:
             switch, "declared ports that carry what is needed: {count}", count=len(switch.links)
         )
         yield fail(switch, message, ports=ports) if ports else _answer(switch, seen, good)
+
+
+@check("switching.uplink", severity="high", needs=["switch", "hypervisor"], proves=SEGMENTED)
+def uplink(estate: Estate, facts: SeenFacts) -> Verdicts:
+    """A port to hypervisor hosts carries the VLANs of the port groups behind it, and no others.
+
+    Risk: a VLAN that goes to hosts where nothing needs it is one new port group away from its
+    machines; one that lacks cuts machines off as soon as they move to these hosts.
+
+    Fix: let sitiv switches change print the lines; or declare what hangs on the port, or take the
+    port group away.
+    """
+    vcenters = {
+        v.name: f for v in estate.vcenters.values() if (f := facts.of(v.source, HypervisorFacts))
+    }
+    hosting = [s for s in estate.switches.values() if any(x.cluster for x in s.links.values())]
+    for switch, seen in facts.each(hosting, SwitchFacts):
+        lost = _lines(unclear(estate, switch.name, vcenters))
+        # What else stands behind the port may need what seems too much.
+        found = (
+            replace(each, extra=frozenset()) if lost else each
+            for each in uplinks(estate, switch.name, seen, vcenters)
+        )
+        ports = [str(each) for each in found if each.extra or each.lacking]
+        good = ok(switch, "ports to hosts carry what the port groups behind them need")
+        if ports:
+            yield fail(
+                switch, "too much (+) or too little (-) for hosts: {ports:list}", ports=ports
+            )
+        elif lost:
+            yield unknown(switch, "port groups that are not known: {names:list}", names=lost)
+        else:
+            yield _answer(switch, seen, good)
 
 
 @check("switching.native-vlan", severity="high", needs=["switch"], proves=HARDENING)

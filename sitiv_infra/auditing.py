@@ -13,10 +13,14 @@ from sitiv_infra.checking import Check, Status, Verdict
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate
 from sitiv_infra.evidence import MANIFEST
+from sitiv_infra.facts import FirewallFacts
 from sitiv_infra.judging import judge
 from sitiv_infra.ledger import Ended, Key, Life, history
 from sitiv_infra.messages import noop
 from sitiv_infra.observe import Observing, discard_stale, observe
+from sitiv_infra.policy.counters import carried
+from sitiv_infra.policy.moves import Moves
+from sitiv_infra.policy.nights import moves
 from sitiv_infra.report.audit import Audit, Change, Finding, Mended
 from sitiv_infra.runs import UNFINISHED, Run, all_runs, locked, open_run, record
 from sitiv_infra.selection import Selection
@@ -45,6 +49,7 @@ class Lives:
     open: Mapping[Key, Life]
     ended: Sequence[Ended] = ()
     previous: str | None = None
+    moves: Sequence[Moves] = ()
 
 
 NO_HISTORY = Lives({})
@@ -96,6 +101,7 @@ def told(
         previous=lives.previous,
         recording=snapshot.head.recording,
         selection=str(rules.selection) or None,
+        moves=tuple(lives.moves),
     )
 
 
@@ -135,8 +141,20 @@ def live(
         folder = root / UNFINISHED
         discard_stale(folder, estate, datetime.now(UTC))
         observe(folder, estate, how)
+        _carry_hits(root, folder)
         run = _record(root, folder, rules, key)
     return told_run(root, run, rules)
+
+
+def _carry_hits(root: Path, folder: Path) -> None:
+    """Note which rules of firewalls were hit since the last run, before this one is recorded."""
+    runs = all_runs(root)
+    before = runs[-1].snapshot().observations if runs else {}
+    for source, seen in read_snapshot(folder).observations.items():
+        old = before.get(source)
+        if isinstance(seen.facts, FirewallFacts) and old and isinstance(old.facts, FirewallFacts):
+            facts = carried(old.facts, old.taken_at, seen.facts)
+            write_part(folder, replace(seen, facts=facts))
 
 
 def _live_unrecorded(estate: Estate, rules: Rules, how: Observing) -> Audit:
@@ -173,7 +191,11 @@ def _lives(root: Path, run: Run, rules: Rules) -> Lives:
     with history(root, rules.aliases) as index:
         before = run.manifest.previous
         ended = [e for e in index.ended(run) if not rules.selection]
-        return Lives(index.lives(run), ended, before.name if before else None)
+        lives = Lives(index.lives(run), ended, before.name if before else None)
+    folder = root / lives.previous if lives.previous else None
+    if rules.selection or folder is None or not folder.is_dir():  # it may be kept elsewhere
+        return lives
+    return replace(lives, moves=tuple(moves(open_run(folder).snapshot(), run.snapshot())))
 
 
 def replay(

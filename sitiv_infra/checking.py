@@ -261,3 +261,22 @@ def _texts(function: Function) -> tuple[str, str, str]:
             f"check '{function.__name__}': the docstring needs a title, 'Risk: …' and 'Fix: …'"
         )
     return paragraphs[0], risk[0], fix[0]
+
+
+def worst(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Give one answer a subject, the worst: names of things in a vCenter need not be unique."""
+    found: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        path = outcome.subject.path
+        found[path] = min(found.get(path, outcome), outcome, key=rank)
+    yield from found.values()
+
+
+def rank(outcome: Outcome) -> int:
+    """Put the worst first: what fails, what is not known, what passes."""
+    return (Status.FAIL, Status.UNKNOWN, Status.PASS).index(outcome.status)
+
+
+def label(name: str) -> str:
+    """Make a name fit for a path: a waiver can't name what holds a space."""
+    return "_".join(name.split())

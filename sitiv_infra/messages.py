@@ -2,8 +2,8 @@
 
 Templates are English and are the key of the gettext catalogue. A field may say what it holds:
 ``{age:duration}`` seconds, ``{at:instant}`` an ISO 8601 instant, ``{names:list}`` a list,
-``{size:bytes}`` a number of bytes. A field named ``cause``, or a list named ``causes``, holds
-English texts that are translated too: why something was not observed.
+``{size:bytes}`` a number of bytes. A field named ``cause``, or a list named ``causes``, ``passing``
+or ``dropped``, holds English texts that are translated too, such as why something was not observed.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 NOTHING = "\N{EN DASH}"
 LONGEST_CAUSE = 500  # longer ones are somebody's output, which no template names
 LITERAL = 8  # fewer letters outside the fields would let a template match any text
+CAUSES = frozenset({"causes", "passing", "dropped"})
 FIELD = re.compile(r"\{(\w+)[^{}]*\}")
 NO_BREAK, NARROW_NO_BREAK = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
 
@@ -136,7 +137,7 @@ class Language(string.Formatter):
     ) -> object:
         """Give a field's value as plain data, or the field's name where it has no value."""
         value = plain(kwargs.get(str(key), f"{{{key}}}"))
-        if key == "causes" and isinstance(value, list):
+        if key in CAUSES and isinstance(value, list):
             return [self.cause(str(one)) for one in value]
         return self.cause(value) if key == "cause" and isinstance(value, str) else value
 

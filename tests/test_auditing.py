@@ -14,8 +14,7 @@ from sitiv_infra.checking import Check, SeenFacts, Status, Verdict, Verdicts, ch
 from sitiv_infra.errors import InvalidInput, RunError
 from sitiv_infra.estate import Estate
 from sitiv_infra.facts import ObjectStoreFacts
-from sitiv_infra.report import Audit, Change
-from sitiv_infra.report.audit import exit_code
+from sitiv_infra.report.audit import Audit, Change, exit_code
 from sitiv_infra.runs import all_runs
 from sitiv_infra.selection import Selection
 from sitiv_infra.snapshot import Gap, Head, Observation, begin, finish, write_part

@@ -35,9 +35,10 @@ SPOILED = {
     ("segmentation.live-exact", "sitiv/firewall/fw-a2"): Status.FAIL,
     ("segmentation.live-exact", "sitiv/firewall/fw-b2"): Status.FAIL,
     ("segmentation.live-exact", "sitiv/firewall/fw-a1"): Status.PASS,
-    ("segmentation.pair-alike", "sitiv/firewall/fw-b2@fw-b1"): Status.FAIL,
+    ("segmentation.pair-alike", "sitiv/firewall/fw-b2"): Status.FAIL,
     ("segmentation.flow-permitted", "sitiv/flow/partners-migration"): Status.FAIL,
     ("hypervisor.host-lockdown", "sitiv/cluster/prod-a/esx-a1.sitiv.test"): Status.FAIL,
+    ("hypervisor.dual-homed", "sitiv/vcenter/vcenter-b/test-migration"): Status.FAIL,
     ("hypervisor.vsan-enabled", "sitiv/cluster/mgmt-b"): Status.FAIL,
 }
 

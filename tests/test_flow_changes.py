@@ -120,6 +120,39 @@ def test_what_is_altered_and_a_narrower_matrix(
     ]
 
 
+FIREWALLS = """\
+firewalls:
+  fw-a: {site: a, host: a.test, observed_from: admin}
+  fw-b: {site: b, host: b.test, observed_from: admin}
+"""
+
+
+def test_what_opens_and_closes_at_some_sites(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    near = NETWORK.replace("sites: [a]", "sites: [a, b]") + FIREWALLS
+    bound = near.replace("reason: r}", "reason: r, sites: [a]}")
+    (folder / "network.yml").write_text(near, encoding="utf-8")
+    git(folder, "add", ".")
+    git(folder, "-c", "user.name=T", "-c", "user.email=t@t.test", "commit", "-q", "-m", "two sites")
+    (folder / "network.yml").write_text(bound, encoding="utf-8")
+    _, out, _ = told(capsys, folder, "HEAD", "--lang", "en")
+    assert out.splitlines() == [
+        "- **Changes** `base`: sites \N{EN DASH} → a",
+        "",
+        "### New connections that are blocked",
+        "",
+        "- `10.1.0.0/24 > 10.2.0.0/24 tcp/5432` (base; b)",
+    ]
+    more = MORE.replace("reason: Copies", "reason: Copies\n    sites: [b]")
+    flows, _, _ = bound.partition("firewalls:")
+    (folder / "network.yml").write_text(flows + more + FIREWALLS, encoding="utf-8")
+    _, out, _ = told(capsys, folder, "HEAD", "--lang", "en")
+    assert "Copies (at b alone)" in out
+    assert "- `10.2.0.0/24 > 10.1.0.0/24 tcp/22` (ssh; b)" in out
+    assert "(base; b)" in out
+
+
 def test_what_can_not_be_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = told(capsys, folder, "v7")
     assert (code, "v7: not a valid object name" in err) == (3, True)
@@ -186,8 +219,24 @@ def test_each_team_is_asked_about_what_ends(campaign: tuple[Path, list[Path]]) -
     assert [file.name for file in files] == ["Bases-données.csv", "réseau.csv"]
     first, second = (file.read_text(encoding="utf-8-sig").splitlines() for file in files)
     assert first[0].split(";")[:2] == ["Flux", "De"]
-    assert first[1] == ('base;Serveurs web;Données;tcp/5432;"\'=1+1; not a formula";;31/01/2027;;;')
+    assert first[1] == (
+        'base;Serveurs web;Données;tcp/5432;;"\'=1+1; not a formula";;31/01/2027;;;'
+    )
     assert [line.partition(";")[0] for line in second[1:]] == ["old"]
+
+
+def test_a_team_is_told_at_which_sites_its_flow_holds(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    near = NETWORK.replace("sites: [a]", "sites: [a, b]").replace("r}", "r, sites: [b]}")
+    more = MORE.replace("until: 2099-01-31", "until: 2027-01-31")
+    (folder / "network.yml").write_text(near + more + FIREWALLS, encoding="utf-8")
+    words = ["policy", "campaign", tmp_path / "out", "--before", "2027-07-01", "--lang", "en"]
+    assert run([*map(str, words), "--estate", str(folder)]) == 0
+    capsys.readouterr()
+    sheets = [f.read_text(encoding="utf-8") for f in sorted((tmp_path / "out").iterdir())]
+    assert sheets[0].splitlines()[0].split(",")[3:5] == ["Services", "Sites"]
+    assert [sheet.splitlines()[1].split(",")[4] for sheet in sheets] == ["b", "a b"]
 
 
 def test_answers_are_a_patch_that_git_applies(
@@ -223,12 +272,18 @@ def test_without_decisions_nothing_changes(
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ("nope;;;;;;;garder;01/01/2030;", "line 2: no flow 'nope' is declared"),
-        ("base;;;;;;;perhaps;;", "line 2: 'perhaps' is no decision; write one of: garder, retirer"),
-        ("base;;;;;;;garder;;", "line 2: a flow that is kept needs a new end, after today"),
-        ("base;;;;;;;keep;31/02/2030;", "line 2: a flow that is kept needs a new end"),
-        ("base;;;;;;;keep;01/01/2020;", "line 2: a flow that is kept needs a new end"),
-        ("base;;;;;;;keep;01/01/2030;\nbase;;;;;;;remove;;", "line 3: base was answered otherwise"),
+        ("nope;;;;;;;;garder;01/01/2030;", "line 2: no flow 'nope' is declared"),
+        (
+            "base;;;;;;;;perhaps;;",
+            "line 2: 'perhaps' is no decision; write one of: garder, retirer",
+        ),
+        ("base;;;;;;;;garder;;", "line 2: a flow that is kept needs a new end, after today"),
+        ("base;;;;;;;;keep;31/02/2030;", "line 2: a flow that is kept needs a new end"),
+        ("base;;;;;;;;keep;01/01/2020;", "line 2: a flow that is kept needs a new end"),
+        (
+            "base;;;;;;;;keep;01/01/2030;\nbase;;;;;;;;remove;;",
+            "line 3: base was answered otherwise",
+        ),
     ],
 )
 def test_answers_that_can_not_be_taken(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from sitiv_infra.cli import run
-from sitiv_infra.estate import load
+from sitiv_infra.estate import Estate, load
 from sitiv_infra.policy.nft_text import ruleset
-from sitiv_infra.wanted import forward_rules
+from sitiv_infra.wanted import forward_sets
 
 LAB = Path(__file__).parents[1] / "inventory/lab/estate"
 EXAMPLE = Path(__file__).parents[1] / "inventory/estate"
@@ -26,11 +27,15 @@ def told(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, s
 @pytest.fixture
 def dumps(tmp_path: Path) -> dict[str, Path]:
     """Give what every firewall of the lab would print."""
-    estate = load(LAB)
-    objects = ruleset(forward_rules(estate, date(2026, 11, 22)))
+    return dumped(load(LAB), tmp_path)
+
+
+def dumped(estate: Estate, folder: Path) -> dict[str, Path]:
     about = {"metainfo": {"version": "1.0.6"}}
-    files = {name: tmp_path / f"{name}.json" for name in estate.firewalls}
-    for file in files.values():
+    files = {name: folder / f"{name}.json" for name in estate.firewalls}
+    for name, file in files.items():
+        sets = forward_sets(estate, estate.firewalls[name].site, date(2026, 11, 22))
+        objects = ruleset([one.text for one in sets], [one.rule for one in sets])
         file.write_text(json.dumps({"nftables": [about, *objects]}), encoding="utf-8")
     return files
 
@@ -58,6 +63,44 @@ def test_live_dumps(dumps: dict[str, Path], capsys: pytest.CaptureFixture[str]) 
     assert code == 1
     assert "segmentation.live-exact" in out
     assert "segmentation.pair-alike" in out
+    assert "fw-a1" not in out, "it is as declared"
+
+
+def test_declared_differences_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A flow of one site: live as declared is proved, and told; elsewhere it is an opening."""
+    place = tmp_path / "estate"
+    shutil.copytree(LAB, place)
+    network = place / "network.yml"
+    text = network.read_text(encoding="utf-8")
+    head = "  application-storage:\n"
+    assert head in text
+    network.write_text(text.replace(head, f"{head}    sites: [b]\n"), encoding="utf-8")
+    estate = load(place)
+    flow = estate.flows["application-storage"]
+    dumps = dumped(estate, tmp_path)
+    code, out, _ = told(capsys, "--estate", place, *live(dumps))
+    assert code == 0, out
+    line = next(one for one in out.splitlines() if one.startswith("declared difference"))
+    for word in ("application-storage", flow.owner_team, flow.ticket or "", "(at b alone)"):
+        assert word in line
+    dumps["fw-a2"].write_bytes(dumps["fw-b1"].read_bytes())
+    code, out, _ = told(capsys, "--estate", place, *live(dumps))
+    assert code == 1
+    assert out.count("sitiv/firewall/fw-a2") >= 2, "live-exact and pair-alike"
+    assert "sitiv/firewall/fw-b1" not in out
+
+
+def test_a_live_rule_that_asks_for_no_state_is_found(
+    dumps: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = dumps["fw-b2"]
+    listed = json.loads(file.read_text(encoding="utf-8"))
+    rule = next(item["rule"] for item in listed["nftables"] if "rule" in item)
+    rule["expr"] = rule["expr"][1:]
+    file.write_text(json.dumps(listed), encoding="utf-8")
+    code, out, _ = told(capsys, "--estate", LAB, *live(dumps))
+    assert code == 1
+    assert "such as an invalid packet, " in " ".join(out.split())
     assert "fw-a1" not in out, "it is as declared"
 
 

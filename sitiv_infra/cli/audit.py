@@ -13,6 +13,7 @@ from rich.console import Console
 from sitiv_infra import auditing
 from sitiv_infra.cli import options as o
 from sitiv_infra.cli.progress import showing
+from sitiv_infra.cli.rules import all_checks, rules_of
 from sitiv_infra.cli.tables import show
 from sitiv_infra.collectors import COLLECTORS
 from sitiv_infra.errors import InvalidInput
@@ -20,8 +21,9 @@ from sitiv_infra.estate import Estate, Severity, load
 from sitiv_infra.evidence import check_key
 from sitiv_infra.messages import Language
 from sitiv_infra.observe import Observing, Settings, check_settings, observe, selected
-from sitiv_infra.report import FORMATS, Format, terminal
+from sitiv_infra.report import terminal
 from sitiv_infra.report.audit import Audit, exit_code
+from sitiv_infra.report.formats import FORMATS, Format
 from sitiv_infra.runs import open_run
 from sitiv_infra.snapshot import write_file
 
@@ -98,13 +100,13 @@ def audit(
     if sign_key is not None:
         check_key(sign_key)
     if source:
-        rules = o.rules(estate, waivers, checks, wanted)
+        rules = rules_of(estate, waivers, checks, wanted)
         told = auditing.replay(
             runs, source, rules, keep=record, key=sign_key, ours=waivers is not None
         )
     else:
         declared = load(estate)
-        rules = o.rules(estate, waivers, checks, wanted)
+        rules = rules_of(estate, waivers, checks, wanted)
         if dry_run:
             names = wanted.sources(declared, wanted.checks(rules.checks)) if wanted else None
             return _dry_run(declared, None, names)
@@ -219,7 +221,7 @@ def report(
     writers = _writers(write, format_name)
     language = o.language(lang)
     wanted = o.selection(member, site, domain, only, severity)
-    rules = auditing.Rules(o.all_checks(checks), (), wanted)
+    rules = auditing.Rules(all_checks(checks), (), wanted)
     told = auditing.told_run(run.parent, open_run(run), rules)
     _tell(told, language, writers, FORMATS[format_name], Severity.INFO, quiet=False)
     return 0

@@ -11,6 +11,7 @@ from sitiv_infra.auditing import differences
 from sitiv_infra.checking import Check
 from sitiv_infra.cli import options as o
 from sitiv_infra.cli.commands import group, register
+from sitiv_infra.cli.rules import all_checks
 from sitiv_infra.cli.tables import show
 from sitiv_infra.errors import InvalidInput, RunError
 from sitiv_infra.ledger import rebuild
@@ -31,7 +32,7 @@ def diff(before: RunFolder, after: RunFolder, checks: o.ChecksFolders = None) ->
     Example:
       sitiv diff runs/2026-11-20T0200Z runs/2026-11-21T0200Z
     """
-    names = {alias: c.id for c in o.all_checks(checks) for alias in c.aliases}
+    names = {alias: c.id for c in all_checks(checks) for alias in c.aliases}
     first, second = open_run(before), open_run(after)
     found = differences(first.verdicts(), second.verdicts(), names)
     if found:
@@ -70,7 +71,7 @@ def verify(
             raise InvalidInput(f"{folder}: no such run")
     if allowed_signers is not None and not allowed_signers.is_file():
         raise InvalidInput(f"--allowed-signers {allowed_signers}: no such file")
-    rules = o.all_checks(checks)
+    rules = all_checks(checks)
     good = [_verify_one(folder, rules, allowed_signers) for folder in folders]
     return 0 if all(good) else 1
 
@@ -98,7 +99,7 @@ def rebuild_command(root: o.Runs = o.RUNS, checks: o.ChecksFolders = None) -> in
     Example:
       sitiv history rebuild
     """
-    names = {alias: c.id for c in o.all_checks(checks) for alias in c.aliases}
+    names = {alias: c.id for c in all_checks(checks) for alias in c.aliases}
     run_folders(root)
     print(f"{rebuild(root, names)} runs in the index")
     return 0
@@ -114,7 +115,7 @@ def checks_command(folders: o.ChecksFolders = None, lang: o.Lang = o.DEFAULT_LAN
     rows = [
         (item.id, item.severity.value, language.text(item.title), " ".join(item.needs) or "-",
          " ".join(item.proves))
-        for item in o.all_checks(folders)
+        for item in all_checks(folders)
     ]  # fmt: skip
     show(("check", "severity", "title", "needs", "proves"), rows, whole=2, narrow=3)
     return 0

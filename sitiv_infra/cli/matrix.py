@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +10,8 @@ import yaml
 
 from sitiv_infra.cli import options as o
 from sitiv_infra.cli.commands import group, register
-from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import load
-from sitiv_infra.policy.tufin import matrix_csv, read_matrix, read_zones, zones_csv
+from sitiv_infra.policy.tufin import matrix_csv, read_file, read_matrix, read_zones, zones_csv
 
 app = group("""The matrix of zones: handed to Tufin's SecureTrack, or taken from it.
 
@@ -58,19 +56,8 @@ def import_command(
       sitiv matrix import zones.csv matrix.csv > inventory/estate/matrix.yml
     """
     found = {
-        "zones": _read(zones, read_zones),
-        "cells": _read(matrix, read_matrix),
+        "zones": read_file(zones, read_zones),
+        "cells": read_file(matrix, read_matrix),
     }
     print(yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=100), end="")
     return 0
-
-
-def _read(
-    file: Path, read: Callable[[str], dict[str, dict[str, object]]]
-) -> dict[str, dict[str, object]]:
-    try:
-        return read(file.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file}: not text in UTF-8 (byte {error.start})") from None
-    except InvalidInput as error:
-        raise InvalidInput(f"{file}: {error}") from None

@@ -2,247 +2,74 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
-from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from sitiv_infra.cli.commands import Later, group
 
-import typer
+COMMANDS = (
+    Later(
+        "analyse",
+        "bases:analyse",
+        "Say which rules of a dump no packet reaches, and which change nothing; exit code 0.",
+    ),
+    Later(
+        "compare",
+        "bases:compare_command",
+        "Say where two dumps treat packets otherwise; exit code 1 if they do, 2 if that is not"
+        " known.",
+    ),
+    Later(
+        "what-if",
+        "bases:what_if",
+        "Say what changes when rules of a dump go, together; exit codes as for compare.",
+    ),
+    Later(
+        "explain",
+        "bases:explain",
+        "Say for each chain whether new connections pass, and which rules decide it.",
+    ),
+    Later(
+        "render",
+        "render:render",
+        "Print the flows that an estate declares, as rules for a firewall of another kind.",
+    ),
+    Later(
+        "prove",
+        "prove:prove",
+        "Prove the declaration between zones, and what is rendered of it; with dumps, what is"
+        " live.",
+    ),
+    Later(
+        "verify",
+        "violations:verify",
+        "Say what a dump lets through between zones and their matrix does not take.",
+    ),
+    Later(
+        "diff",
+        "changes:diff",
+        "Say in plain words what a change of the declaration opens and closes between zones.",
+    ),
+    Later(
+        "campaign",
+        "flows:campaign",
+        "Ask each team which of its flows stay: those that end before a day, and those without an"
+        " end.",
+    ),
+    Later(
+        "answers",
+        "flows:answers_command",
+        "Turn a campaign's answers into a patch of the declaration; nothing is changed here.",
+    ),
+)
+app = group(
+    """Rule bases of firewalls: what is too much in them, where two part, what passes.
 
-from sitiv_infra.cli import options as o
-from sitiv_infra.cli.commands import group, register
-from sitiv_infra.cli.tables import show as show_table
-from sitiv_infra.errors import InvalidInput
-from sitiv_infra.estate import Estate, load
-from sitiv_infra.policy.cleanup import CleanUp, Finding, clean_up, told
-from sitiv_infra.policy.dumps import Dump, read
-from sitiv_infra.policy.services import packets
-from sitiv_infra.policy.space import Dimension
-from sitiv_infra.wanted.fortios import fortios_rules
-from sitiv_infra.wanted.sns import sns_commands
-
-if TYPE_CHECKING:
-    from sitiv_infra.policy.compare import Comparison
-    from sitiv_infra.policy.explain import Question
-
-app = group("""Rule bases of firewalls: what is too much in them, where two part, what passes.
-
-Read are iptables-save, nft -j, show of FortiOS, and NSRPC commands and lists of Stormshield.
-
-Examples:
-  sitiv policy analyse dump.txt --from iptables-save
-  sitiv policy compare before.json after.json --from nft-json
-  sitiv policy explain dump.txt --from iptables-save 10.1.0.7 10.2.0.0/24 tcp/443
-  sitiv policy render --to sns
-""")
-DIFFERENT, UNDECIDED = 1, 2
-UNUSED = "no hit since its counter was last set to zero: know that date first"
-
-
-class Form(StrEnum):
-    """How a rule base is written."""
-
-    NFT_JSON = "nft-json"
-    IPTABLES_SAVE = "iptables-save"
-    FORTIOS = "fortios"
-    SNS = "sns"
-
-
-class Kind(StrEnum):
-    """A kind of firewall that rules can be written for."""
-
-    FORTIOS = "fortios"
-    SNS = "sns"
-
-
-RENDER: Mapping[Kind, Callable[[Estate, date], Iterable[str]]] = {
-    Kind.FORTIOS: fortios_rules,
-    Kind.SNS: sns_commands,
-}
-
-
-class Output(StrEnum):
-    """How an answer is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-File = Annotated[Path, typer.Argument(help="The dump, as the device prints it.")]
-From = Annotated[Form, typer.Option("--from", help="How the dump is written.")]
-Format = Annotated[Output, typer.Option("--format", help="For a person, or as JSON.")]
-
-
-@register(app)
-def analyse(file: File, form: From, output: Format = Output.TEXT) -> int:
-    """Say which rules of a dump no packet reaches, and which change nothing; exit code 0.
-
-    Rules are numbered by their place in the file, from 1. Each finding names the rules that make it
-    so and one packet. What was not understood is told, and blocks nothing.
+    Read are iptables-save, nft -j, show of FortiOS, and NSRPC commands and lists of Stormshield.
 
     Examples:
       sitiv policy analyse dump.txt --from iptables-save
-      nft -j list ruleset | sitiv policy analyse /dev/stdin --from nft-json --format json
-    """
-    dump = read(file, form)
-    found = clean_up(dump, lambda text: print(text, file=sys.stderr))
-    if output is Output.JSON:
-        print(json.dumps(_document(found), indent=2))
-    else:
-        _print(found, dump)
-    return 0
-
-
-def _document(found: CleanUp) -> dict[str, object]:
-    def listed(items: tuple[Finding, ...]) -> list[dict[str, object]]:
-        return [
-            {"rule": one.rule, "blockers": list(one.blockers), "witness": one.witness}
-            for one in items
-        ]
-
-    return {
-        "rules": found.rules,
-        "shadowed": listed(found.shadowed),
-        "redundant": listed(found.redundant),
-        "correlated": listed(found.correlated),
-        "inoperative": list(found.inoperative),
-        "undecided": [{"rule": n, "doubts": list(d)} for n, d in found.undecided.items()],
-        "inconclusive": list(found.inconclusive),
-        "over-wide": list(found.over_wide),
-        "unused": list(found.unused),
-    }
-
-
-def _print(found: CleanUp, dump: Dump) -> None:
-    rows = [
-        (kind, str(one.rule), ", ".join(map(str, one.blockers)), one.witness, dump.texts[one.rule])
-        for kind, items in (("shadowed", found.shadowed), ("redundant", found.redundant))
-        for one in items
-    ]
-    rows += [("inoperative", str(n), "", "", dump.texts[n]) for n in found.inoperative]
-    rows += [
-        ("undecided", str(n), "", "; ".join(d), dump.texts[n]) for n, d in found.undecided.items()
-    ]
-    rows += [("inconclusive", str(n), "", "", dump.texts[n]) for n in found.inconclusive]
-    rows += [("over-wide", str(n), "", "", dump.texts[n]) for n in found.over_wide]
-    rows += [("unused", str(n), "", UNUSED, dump.texts[n]) for n in found.unused]
-    if rows:
-        show_table(["what", "rule", "by", "such as, or why", "text"], rows, whole=3)
-    print(
-        f"{found.rules} rules: {len(found.shadowed)} shadowed, {len(found.redundant)} redundant,"
-        f" {len(found.correlated)} correlated, {len(found.inoperative)} inoperative,"
-        f" {len(found.undecided)} undecided, {len(found.inconclusive)} inconclusive,"
-        f" {len(found.over_wide)} over-wide, {len(found.unused)} unused"
-    )
-
-
-@register(app, "compare")
-def compare_command(old: File, new: File, form: From, output: Format = Output.TEXT) -> int:
-    """Say where two dumps treat packets otherwise; exit code 1 if they do, 2 if that is not known.
-
-    Example:
-      sitiv policy compare before.txt after.txt --from iptables-save
-    """
-    from sitiv_infra.policy.compare import compare  # noqa: PLC0415 - NumPy takes a while to load
-
-    one, other = read(old, form), read(new, form)
-    if one.lists.keys() != other.lists.keys():
-        lone = ", ".join(sorted(one.lists.keys() ^ other.lists.keys()))
-        raise InvalidInput(f"only one of them has: {lone}")
-    found = {name: compare(rules, other.lists[name]) for name, rules in one.lists.items()}
-    if output is Output.JSON:
-        print(json.dumps({"equal": _equal(found), "differences": _partings(found)}, indent=2))
-    else:
-        rows = [[str(value) for value in item.values()] for item in _partings(found)]
-        if rows:
-            show_table(["chain", "packet", "rule before", "fate", "rule after", "fate"], rows)
-        print({True: "equal", False: "different", None: "not decided"}[_equal(found)])
-    return {True: 0, False: DIFFERENT, None: UNDECIDED}[_equal(found)]
-
-
-def _equal(found: dict[str, Comparison]) -> bool | None:
-    answers = {one.equal for one in found.values()}
-    return False if False in answers else None if None in answers else True
-
-
-def _partings(found: dict[str, Comparison]) -> list[dict[str, object]]:
-    return [
-        {
-            "list": name,
-            "witness": told(int(name[-1]), one.witness),
-            "old_rule": one.old[0], "old": one.old[1] or "undecided",
-            "new_rule": one.new[0], "new": one.new[1] or "undecided",
-        }
-        for name, comparison in found.items()
-        for one in comparison.partings
-    ]  # fmt: skip
-
-
-@register(app)
-def explain(
-    file: File,
-    source: Annotated[str, typer.Argument(help="Address or network that asks.")],
-    destination: Annotated[str, typer.Argument(help="Address or network that is asked.")],
-    service: Annotated[
-        str, typer.Argument(help="tcp/443, udp/5060-5061, icmp; all without it.")
-    ] = "",
-    form: From = Form.NFT_JSON,
-) -> int:
-    """Say for each chain whether new connections pass, and which rules decide it.
-
-    Example:
-      sitiv policy explain dump.txt 10.1.0.7 10.2.0.0/24 tcp/443 --from iptables-save
-    """
-    from sitiv_infra.policy.explain import explained  # noqa: PLC0415 - loads NumPy
-
-    dump = read(file, form)
-    asked = _question(source, destination, service)
-    rows = [
-        (name, answer.verdict or "undecided", str(answer.rule or "policy"),
-         told(asked.source.version, answer.witness), dump.texts.get(answer.rule, ""))
-        for name, answers in explained(dump, asked).items()
-        for answer in answers
-    ]  # fmt: skip
-    show_table(["chain", "fate", "rule", "such as", "text"], rows, whole=3)
-    return 0
-
-
-def _question(source: str, destination: str, service: str) -> Question:
-    from sitiv_infra.policy.explain import Question  # noqa: PLC0415 - loads NumPy
-
-    ends = _network(source), _network(destination)
-    if ends[0].version != ends[1].version:
-        raise InvalidInput(f"{source} and {destination} are of different address families")
-    if not service:
-        return Question(*ends)
-    asked = packets(service, ends[0].version)
-    (protocol, _), *_ = asked[Dimension.PROTOCOL]
-    return Question(*ends, protocol, asked[Dimension.DESTINATION_PORT])
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError as error:
-        raise InvalidInput(str(error)) from None
-
-
-@register(app)
-def render(
-    kind: Annotated[Kind, typer.Option("--to", help="For which kind of firewall.")],
-    estate: o.EstateFolder = o.ESTATE,
-) -> int:
-    """Print the flows that an estate declares, as rules for a firewall of another kind.
-
-    Nothing is sent to a firewall. What has been loaded is told from this by 'compare'.
-
-    Example:
-      sitiv policy render --to fortios > rules.txt
-    """
-    for line in RENDER[kind](load(estate), datetime.now(UTC).date()):
-        print(line)
-    return 0
+      sitiv policy compare before.json after.json --from nft-json
+      sitiv policy explain dump.txt --from iptables-save 10.1.0.7 10.2.0.0/24 tcp/443
+      sitiv policy verify dump.txt --from fortios --zones zones.csv --matrix matrix.csv
+      sitiv policy render --to sns
+    """,
+    *COMMANDS,
+)

@@ -12,9 +12,12 @@ from sitiv_infra.collectors.firewall import COLLECTOR as FIREWALL
 from sitiv_infra.collectors.host import COLLECTOR as HOST
 from sitiv_infra.collectors.hypervisor import COLLECTOR as HYPERVISOR
 from sitiv_infra.collectors.object_store import COLLECTOR as OBJECT_STORE
+from sitiv_infra.collectors.packets import COLLECTOR as PACKETS
 from sitiv_infra.collectors.switch import COLLECTOR as SWITCH
 
-ALL = (BACKUP, DIRECTORY, DRIFT, EXPOSURE, FIREWALL, HOST, HYPERVISOR, OBJECT_STORE, SWITCH)
+ALL = (
+    BACKUP, DIRECTORY, DRIFT, EXPOSURE, FIREWALL, HOST, HYPERVISOR, OBJECT_STORE, PACKETS, SWITCH,
+)  # fmt: skip
 COLLECTORS: Mapping[str, Collector] = MappingProxyType({c.family: c for c in ALL})
 
 __all__ = ["COLLECTORS", "Collector"]

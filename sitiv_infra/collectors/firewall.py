@@ -11,6 +11,8 @@ from sitiv_infra.collectors.ssh import answer
 from sitiv_infra.errors import NotObserved
 from sitiv_infra.estate import Firewall
 from sitiv_infra.facts import FirewallFacts
+from sitiv_infra.facts.firewall import Hit
+from sitiv_infra.policy.hits import of_nftables
 
 COMMAND = "nft -j list ruleset"
 KEPT = frozenset({"table", "chain", "rule", "set", "map"})
@@ -23,7 +25,9 @@ def collect(firewall: Firewall, session: Session) -> FirewallFacts:
         version, kept = rule_base(output)
     except ValueError as error:
         raise NotObserved(f"{firewall.where}: {error}") from None
-    return FirewallFacts(engine=firewall.engine, version=version, ruleset=kept)
+    counted = of_nftables(json.loads(output)["nftables"])
+    hits = {number: Hit(count=count) for number, count in counted.items()}
+    return FirewallFacts(engine=firewall.engine, version=version, ruleset=kept, hits=hits)
 
 
 NOT_JSON = "the answer is not nft's JSON"

@@ -1,16 +1,15 @@
-"""A vCenter: clusters, hosts and virtual machines, in one pass over its SOAP API."""
+"""A vCenter: clusters, hosts, virtual machines and networks, in one pass over its SOAP API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from sitiv_infra.collectors.base import Collector, Session
 from sitiv_infra.errors import NotObserved
 from sitiv_infra.estate import Vcenter
 from sitiv_infra.facts import HypervisorFacts, Unread
-from sitiv_infra.facts.hypervisor import ClusterState, HostState, VirtualMachine
+from sitiv_infra.facts.hypervisor import ClusterState, HostState, VirtualMachine, VirtualNic
 
 if TYPE_CHECKING:
     from sitiv_infra.collectors.vsphere import Seen
@@ -24,8 +23,24 @@ HOST = (
     "config.product.version",
     "config.lockdownMode",
     "config.service.service",
+    "config.network.portgroup",
+    "config.network.vnic",
 )
-MACHINE = ("name", "runtime.host", "runtime.powerState", "config.managedBy.extensionKey")
+MACHINE = (
+    "name",
+    "runtime.host",
+    "runtime.powerState",
+    "config.managedBy.extensionKey",
+    "config.hardware.device",
+)
+PORTGROUP = (
+    "name",
+    "config.distributedVirtualSwitch",
+    "config.uplink",
+    "config.policy",
+    "config.defaultPortConfig",
+)
+SWITCH = ("name", "config")  # whole, as a cluster's: the map of private VLANs is a subtype's
 LOCKDOWN = {
     "lockdownDisabled": "disabled",
     "lockdownNormal": "normal",
@@ -41,6 +56,7 @@ def collect(source: Vcenter, session: Session) -> HypervisorFacts:
     """Read one vCenter; NotObserved says why it can't be read."""
     from pyVmomi import vim  # noqa: PLC0415 - a third of a second that other commands need not pay
 
+    from sitiv_infra.collectors import portgroups  # noqa: PLC0415 - as above
     from sitiv_infra.collectors.vsphere import Place, logged_in, retrieve  # noqa: PLC0415 - as above
 
     if source.account is None:
@@ -51,30 +67,27 @@ def collect(source: Vcenter, session: Session) -> HypervisorFacts:
         vim.ClusterComputeResource: CLUSTER,
         vim.HostSystem: HOST,
         vim.VirtualMachine: MACHINE,
+        vim.dvs.DistributedVirtualPortgroup: PORTGROUP,
+        vim.DistributedVirtualSwitch: SWITCH,
     }
     with logged_in(place, source.account, password) as content:
         version = str(content.about.version)
         found = retrieve(content, paths)
-    clusters, hosts, machines = found.values()
+    clusters, hosts, machines, groups, switches = found.values()
     if not (clusters or hosts or machines):
         raise NotObserved(
             f"the account '{source.account}' sees no cluster, host or machine: give it the role"
             " Read-only at the vCenter's root, with propagation"
         )
-    return facts_of(version, clusters, hosts, machines)
-
-
-def facts_of(
-    version: str, clusters: list[Seen], hosts: list[Seen], machines: list[Seen]
-) -> HypervisorFacts:
-    """Make facts of what was retrieved."""
-    cluster_names = {item.id: _name(item) for item in clusters}
-    host_states = {item.id: _host(item, cluster_names) for item in hosts}
+    cluster_names = {item.id: item.title for item in clusters}
+    states = {item.id: _host(item, cluster_names, portgroups.adapters(item)) for item in hosts}
+    guests = (_machine(m, states, portgroups.nics(m)) for m in machines)
     return HypervisorFacts(
         version=version,
         clusters=tuple(sorted(map(_cluster, clusters), key=_by_name)),
-        hosts=tuple(sorted(host_states.values(), key=_by_name)),
-        machines=tuple(sorted((_machine(m, host_states) for m in machines), key=_by_name)),
+        hosts=tuple(sorted(states.values(), key=_by_name)),
+        machines=tuple(sorted(guests, key=_by_name)),
+        portgroups=portgroups.portgroups(groups, switches, hosts),
     )
 
 
@@ -82,31 +95,27 @@ def _by_name(state: ClusterState | HostState | VirtualMachine) -> tuple[str, str
     return state.name, state.model_dump_json()
 
 
-def _name(item: Seen) -> str:
-    """Undo vSphere's escaping: it keeps a slash, a backslash and '%' of names as %2f, %5c, %25."""
-    return unquote(item.name)
-
-
 def _cluster(item: Seen) -> ClusterState:
     config = item.value("configurationEx")
     if config is None:
         config = Unread(unread=UNSET)
     if isinstance(config, Unread):
-        return ClusterState(name=_name(item), vsan=config)
+        return ClusterState(name=item.title, vsan=config)
     vsan = config.vsanConfigInfo  # unset until vSAN is first turned on
-    return ClusterState(name=_name(item), vsan=vsan is not None and bool(vsan.enabled))
+    return ClusterState(name=item.title, vsan=vsan is not None and bool(vsan.enabled))
 
 
-def _host(item: Seen, clusters: Names) -> HostState:
+def _host(item: Seen, clusters: Names, adapters: tuple[str, ...] | Unread) -> HostState:
     parent = item.value("parent")
     mode = _set(item.value("config.lockdownMode"))
     return HostState(
-        name=_name(item),
+        name=item.title,
         cluster=parent if isinstance(parent, Unread) else clusters.get(_id(parent)),
         version=_set(item.value("config.product.version")),
         connection=_set(item.value("runtime.connectionState")),
         lockdown=mode if isinstance(mode, Unread) else LOCKDOWN.get(mode, _strange(mode)),
         running=_running(item.value("config.service.service")),
+        adapters=adapters,
     )
 
 
@@ -122,7 +131,9 @@ def _running(services: Any) -> tuple[str, ...] | Unread:  # noqa: ANN401 - pyVmo
     return tuple(sorted(str(s.key) for s in services if s.running))
 
 
-def _machine(item: Seen, hosts: Mapping[str, HostState]) -> VirtualMachine:
+def _machine(
+    item: Seen, hosts: Mapping[str, HostState], nics: tuple[VirtualNic, ...] | Unread
+) -> VirtualMachine:
     place = item.value("runtime.host")
     host: str | Unread | None
     cluster: str | Unread | None
@@ -135,11 +146,12 @@ def _machine(item: Seen, hosts: Mapping[str, HostState]) -> VirtualMachine:
     power = _set(item.value("runtime.powerState"))
     manager = item.value("config.managedBy.extensionKey")
     return VirtualMachine(
-        name=_name(item),
+        name=item.title,
         host=host,
         cluster=cluster,
         powered_on=power if isinstance(power, Unread) else power == "poweredOn",
         agent=manager if isinstance(manager, Unread) else manager == AGENT_MANAGER,
+        nics=nics,
     )
 
 
@@ -155,5 +167,7 @@ def _id(reference: Any) -> str:  # noqa: ANN401 - as above
 
 
 COLLECTOR = Collector(
-    "hypervisor", "clusters (vSAN), hosts (lockdown, services), virtual machines", collect
+    "hypervisor",
+    "clusters (vSAN), hosts (lockdown, services), virtual machines, port groups",
+    collect,
 )

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
 from typing import Any
+from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError
 from xml.parsers.expat import ExpatError
 
@@ -61,6 +62,11 @@ class Seen:
     def name(self) -> str:
         """Name in the inventory, or the object's id where the name can't be read."""
         return str(self.values.get("name", self.id))
+
+    @property
+    def title(self) -> str:
+        """The name as people see it: vSphere keeps '/', a backslash and '%' as %2f, %5c, %25."""
+        return unquote(self.name)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from sitiv_infra.estate.systems import (
     Hosts,
     Machine,
     ObjectStore,
+    PacketProof,
     ReadHost,
     Vcenter,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "ObjectStore",
     "Operator",
     "Owned",
+    "PacketProof",
     "Properties",
     "ReadHost",
     "Service",

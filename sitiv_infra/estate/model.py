@@ -32,6 +32,7 @@ from sitiv_infra.estate.systems import (
     Hosts,
     Machine,
     ObjectStore,
+    PacketProof,
     ReadHost,
     Vcenter,
 )
@@ -64,6 +65,7 @@ class Estate(Part):
     vantages: dict[Name, Vantage] = {}
     hosts: dict[Name, Hosts] = {}
     drifts: dict[Name, Drift] = {}
+    packet_proofs: dict[Name, PacketProof] = {}
     switches: dict[Name, Switch] = {}
     attestations: dict[Name, Attestation] = {}
 
@@ -84,6 +86,7 @@ class Estate(Part):
             self.vantages,
             self.read_hosts,
             self.drifts,
+            self.packet_proofs,
             self.switches,
         )
         return MappingProxyType({s.source: s for group in groups for s in group.values()})

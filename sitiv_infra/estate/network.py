@@ -93,7 +93,11 @@ class Vlan(Owned):
 
 
 class Flow(Declared):
-    """Traffic that is allowed between two zones; everything else is not."""
+    """Traffic that is allowed between two zones; everything else is not.
+
+    With ``sites`` it holds at the firewalls of those alone, else at all. A packet passes only where
+    every firewall on its way lets it.
+    """
 
     kind: ClassVar[str] = "flow"
     source: Name
@@ -103,6 +107,14 @@ class Flow(Declared):
     reason: Text
     ticket: str | None = None
     until: Day | None = None
+    # Left out where it is not said, so that estates without it keep their fingerprint.
+    sites: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        default=(), exclude_if=lambda sites: not sites
+    )
+
+    def holds_at(self, site: str) -> bool:
+        """Tell whether the firewalls of a site let it pass."""
+        return not self.sites or site in self.sites
 
 
 class Interface(Part):

@@ -23,7 +23,7 @@ def _missing(location: Location, name: str, collection: str) -> Complaint:
 
 SOURCES = (
     "firewalls", "vcenters", "object_stores", "backups", "directories", "vantages", "hosts",
-    "drifts", "switches",
+    "drifts", "switches", "packet_proofs",
 )  # fmt: skip
 
 # collection, field, collection that the field names; a list field names several.
@@ -35,6 +35,7 @@ NAMES = (
     ("cells", "destinations", "zones"),
     ("flows", "source", "zones"),
     ("flows", "destination", "zones"),
+    ("flows", "sites", "sites"),
     ("firewalls", "site", "sites"),
     ("virtual_addresses", "site", "sites"),
     ("virtual_addresses", "vlan", "vlans"),
@@ -63,6 +64,7 @@ NAMES = (
     ("switches", "vlan", "vlans"),
     ("switches", "member", "members"),
     ("drifts", "member", "members"),
+    ("packet_proofs", "member", "members"),
     *((source, "observed_from", "zones") for source in SOURCES),
 )
 

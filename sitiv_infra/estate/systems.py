@@ -218,3 +218,20 @@ class Drift(Source):
     def where(self) -> str:
         """Playbook that was run."""
         return self.playbook
+
+
+class PacketProof(Source):
+    """What packets did between all VLANs, as ``sitiv lab prove --write`` left it.
+
+    The command leaves it as ``NAME.packets.json`` in the folder of what was foretold (``--drift``)
+    on the machine that observes. It is to be no older than ``max_age``.
+    """
+
+    kind: ClassVar[str] = "packet-proof"
+    family: ClassVar[str] = "packets"
+    max_age: Duration
+
+    @property
+    def where(self) -> str:
+        """Name of the file."""
+        return f"{self.name}.packets.json"

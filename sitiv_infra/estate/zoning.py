@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sitiv_infra.documents import Location
     from sitiv_infra.estate.base import Network
     from sitiv_infra.estate.model import Estate
+    from sitiv_infra.estate.network import Flow
 
 
 def zoning(estate: Estate) -> Iterator[Complaint]:
@@ -19,6 +20,7 @@ def zoning(estate: Estate) -> Iterator[Complaint]:
     yield from _zones(estate)
     yield from _unassigned(estate)
     yield from _cells(estate)
+    yield from _bound(estate)
 
 
 def _subnets(estate: Estate) -> Iterator[Complaint]:
@@ -82,3 +84,33 @@ def _cells(estate: Estate) -> Iterator[Complaint]:
             if other != name:
                 what = f"from '{pair[0]}' to '{pair[1]}' is already '{other}'"
                 yield Complaint(("cells", name), what)
+
+
+def _bound(estate: Estate) -> Iterator[Complaint]:
+    """Refuse flows that are bound to sites whose firewalls cannot let them pass."""
+    filtered = {firewall.site for firewall in estate.firewalls.values()}
+    for name, flow in estate.flows.items():
+        for index, site in enumerate(flow.sites):
+            where = ("flows", name, "sites", index)
+            if site in flow.sites[:index]:
+                yield Complaint(where, f"'{site}' is named already")
+            elif site in estate.sites and site not in filtered:
+                yield Complaint(
+                    where, f"no firewall is declared on site '{site}' to hold this flow"
+                )
+        if flow.sites and filtered.issuperset(flow.sites):
+            yield from _impossible(estate, flow, filtered)
+
+
+def _impossible(estate: Estate, flow: Flow, filtered: set[str]) -> Iterator[Complaint]:
+    """Refuse a flow whose one end is only behind the firewalls of other sites."""
+    for end in (flow.source, flow.destination):
+        zone = estate.zones.get(end)
+        standing = [filtered.intersection(v.sites) for v in estate.vlans.values() if v.zone == end]
+        # What no VLAN behind a firewall holds may lie anywhere.
+        if zone is None or zone.rest or zone.networks or not standing or not all(standing):
+            continue
+        behind = set().union(*standing)
+        if behind.isdisjoint(flow.sites):
+            what = f"nothing of it could pass: '{end}' is behind the firewalls of other sites alone"
+            yield Complaint(("flows", flow.name, "sites"), f"{what} ({', '.join(sorted(behind))})")

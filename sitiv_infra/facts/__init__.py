@@ -12,6 +12,7 @@ from sitiv_infra.facts.firewall import FirewallFacts
 from sitiv_infra.facts.host import HostFacts
 from sitiv_infra.facts.hypervisor import HypervisorFacts
 from sitiv_infra.facts.object_store import ObjectStoreFacts
+from sitiv_infra.facts.packets import PacketFacts
 from sitiv_infra.facts.switch import SwitchFacts
 
 FAMILIES: Mapping[str, type[Facts]] = MappingProxyType(
@@ -26,6 +27,7 @@ FAMILIES: Mapping[str, type[Facts]] = MappingProxyType(
             HostFacts,
             HypervisorFacts,
             ObjectStoreFacts,
+            PacketFacts,
             SwitchFacts,
         )
     }
@@ -43,6 +45,7 @@ __all__ = [
     "HostFacts",
     "HypervisorFacts",
     "ObjectStoreFacts",
+    "PacketFacts",
     "SwitchFacts",
     "Unread",
 ]

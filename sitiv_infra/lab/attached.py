@@ -23,7 +23,7 @@ from sitiv_infra.estate import Directory, Estate, Machine, Vcenter
 from sitiv_infra.lab import samba, vcsim
 from sitiv_infra.lab.group import Group, until
 from sitiv_infra.lab.pki import Authority
-from sitiv_infra.lab.place import Place
+from sitiv_infra.lab.place import Place, write
 from sitiv_infra.lab.process import LabError, cache, listens, program
 from sitiv_infra.lab.samba import SambaDc
 from sitiv_infra.lab.vcsim import Settings, Vcsim
@@ -70,7 +70,7 @@ def start(place: Place, estate: Estate, machine: Machine, secrets: Mapping[str, 
         port = directory.port
     else:
         raise LabError(f"nothing stands for '{machine.name}'")
-    (folder / PORT).write_text(str(port), encoding="ascii")
+    write(folder / PORT, str(port))
 
 
 def running(place: Place, machine: Machine) -> bool:

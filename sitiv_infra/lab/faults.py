@@ -14,7 +14,7 @@ from pathlib import Path
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Machine
 from sitiv_infra.lab import wiring
-from sitiv_infra.lab.netns import FOLDER, Namespace
+from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.place import Place
 from sitiv_infra.lab.process import LabError
 from sitiv_infra.lab.switch import Switch
@@ -221,7 +221,7 @@ def heal(lab: Twin, journal: Path | None = None) -> list[Event]:
 
 def _there(end: tuple[Namespace, str]) -> bool:
     space, device = end
-    return (FOLDER / space.name).exists() and device in wiring.devices(space)
+    return space.stands() and device in wiring.devices(space)
 
 
 def _heal_host(lab: Twin, machine: Machine, kinds: set[str]) -> None:

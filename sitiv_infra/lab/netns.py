@@ -47,6 +47,10 @@ class Namespace(Held):
                     os.kill(int(number), signal.SIGKILL)
         _run("ip", "netns", "del", self.name)
 
+    def stands(self) -> bool:
+        """Tell whether it is there; the bare file of an ``add`` that was killed is not."""
+        return os.path.ismount(FOLDER / self.name)
+
     def add(self, address: str, device: str = "lo") -> None:
         """Give a device an address; without a prefix length it stands alone."""
         interface = ip_interface(address)

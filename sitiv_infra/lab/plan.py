@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sitiv_infra.estate import Backup, Bucket, Estate, Exposure
 from sitiv_infra.lab.vcsim import as_declared as clusters_as_declared
 from sitiv_infra.lab.vcsim_model import Cluster
-from sitiv_infra.wanted import forward_rules
+from sitiv_infra.wanted import forward_sets
+from sitiv_infra.wanted.nftables import FlowSet
 
 HOUR = timedelta(hours=1)
 RULES = """
 table inet filter {{
+{sets}
   chain forward {{
     type filter hook forward priority filter; policy drop;
     ct state established,related accept
@@ -61,14 +63,16 @@ class PublicPort:
 class Plan:
     """Everything that the lab starts for an estate.
 
-    ``down`` names sources that don't answer; ``unreplicated`` backups that stay on one store.
+    ``by_hand`` are rules of firewalls that nothing declares; ``down`` names sources that don't
+    answer; ``unreplicated`` backups that stay on one store.
     """
 
     clusters: dict[str, list[Cluster]] = field(default_factory=dict)
     buckets: dict[str, dict[str, BucketPlan]] = field(default_factory=dict)
     copies: dict[str, list[Copy]] = field(default_factory=dict)
     ports: list[PublicPort] = field(default_factory=list)
-    rules: dict[str, list[str]] = field(default_factory=dict)
+    sets: dict[str, list[FlowSet]] = field(default_factory=dict)
+    by_hand: dict[str, list[str]] = field(default_factory=dict)
     directories: dict[str, list[str]] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     unreplicated: set[str] = field(default_factory=set)
@@ -85,14 +89,17 @@ def as_declared(estate: Estate) -> Plan:
         },
         copies={b.name: _copies(b) for b in estate.backups.values()},
         ports=[_port(e) for e in estate.exposures.values() if e.protocol == "tcp"],
-        rules={name: list(forward_rules(estate, today)) for name in estate.firewalls},
+        sets={n: forward_sets(estate, f.site, today) for n, f in estate.firewalls.items()},
         directories={name: [] for name in estate.directories},
     )
 
 
-def rule_base(rules: Iterable[str]) -> str:
-    """Give the text of a firewall's rule base."""
-    return RULES.format(rules="\n".join(f"    {rule}" for rule in rules))
+def rule_base(sets: Sequence[FlowSet], more: Iterable[str] = ()) -> str:
+    """Give the text of a firewall's rule base: what sets let pass, and more rules behind them."""
+    rules = (*(one.rule for one in sets), *more)
+    return RULES.format(
+        sets="\n".join(one.text for one in sets), rules="\n".join(f"    {rule}" for rule in rules)
+    )
 
 
 def _bucket(bucket: Bucket) -> BucketPlan:

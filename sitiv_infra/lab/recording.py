@@ -21,6 +21,7 @@ from sitiv_infra.lab.process import LabError
 from sitiv_infra.lab.stage import Stage
 from sitiv_infra.lab.vcsim_model import Guest
 from sitiv_infra.snapshot import read_head, write_file
+from sitiv_infra.wanted.nftables import FlowSet
 
 ESTATE = Path("inventory/estate")
 DAY = timedelta(days=1)
@@ -47,9 +48,14 @@ def spoil(plan: Plan) -> None:
     _spoil_certificates(plan)
     plan.ports.append(PublicPort("visio.sitiv.test", "198.51.100.12", 3389, valid=None))
     forgotten = "ip saddr 10.101.0.0/16 ip daddr 10.20.30.0/24 tcp dport 5432 ct state new accept"
-    plan.rules["fw-b2"].append(f'{forgotten} comment "test"')
-    plan.rules["fw-a2"] = [r for r in plan.rules["fw-a2"] if '"application-relay"' not in r]
+    plan.by_hand["fw-b2"] = [f'{forgotten} comment "test"']
+    plan.sets["fw-a2"] = [_without(one, "application-relay") for one in plan.sets["fw-a2"]]
     _spoil_clusters(plan)
+
+
+def _without(found: FlowSet, flow: str) -> FlowSet:
+    kept = (one for one in found.elements if not one.endswith(f' comment "{flow}"'))
+    return found._replace(elements=tuple(kept))
 
 
 def _spoil_certificates(plan: Plan) -> None:
@@ -65,7 +71,8 @@ def _spoil_clusters(plan: Plan) -> None:
     open_hosts = (replace(first[0].hosts[0], lockdown="disabled"), *first[0].hosts[1:])
     moved = first[0].guests[0]
     first[0] = replace(first[0], hosts=open_hosts, guests=first[0].guests[1:])
-    second[0] = replace(second[0], guests=(*second[0].guests, moved, Guest("test-migration")))
+    forgotten = Guest("test-migration", nics=("b-dmz", "b-data"))
+    second[0] = replace(second[0], guests=(*second[0].guests, moved, forgotten))
     open_hosts = (replace(second[1].hosts[0], lockdown="disabled"), *second[1].hosts[1:])
     second[1] = replace(second[1], hosts=open_hosts, vsan=False)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from fnmatch import fnmatch
 
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.estate import Cluster, Estate, Machine
+from sitiv_infra.estate import Cluster, Estate, Flow, Machine
 
 # Roles that a lab keeps whole: a pair is no pair, and a quorum none, with one machine less.
 WHOLE = {"firewall", "bastion", "reverse-proxy", "object-storage", "arbiter", "switch"}
@@ -47,9 +48,11 @@ def restricted(estate: Estate, machines: Mapping[str, Machine]) -> Estate:
     served = {service for machine in machines.values() for service in machine.services}
     vcenters = {n: v for n, v in estate.vcenters.items() if _host(v.host) in names}
     clusters = {n: c for n, c in estate.clusters.items() if c.vcenter in vcenters}
+    firewalls = {n: f for n, f in estate.firewalls.items() if n in names}
     changes = {
+        "flows": dict(_flows(estate, {firewall.site for firewall in firewalls.values()})),
         "machines": {n: _without(m, clusters) for n, m in machines.items()},
-        "firewalls": {n: f for n, f in estate.firewalls.items() if n in names},
+        "firewalls": firewalls,
         "virtual_addresses": {
             n: v.model_copy(update={"machines": tuple(m for m in v.machines if m in names)})
             for n, v in estate.virtual_addresses.items()
@@ -68,6 +71,15 @@ def restricted(estate: Estate, machines: Mapping[str, Machine]) -> Estate:
         "exposures": {n: e for n, e in estate.exposures.items() if e.service in served},
     }
     return estate.model_copy(update=changes)
+
+
+def _flows(estate: Estate, sites: AbstractSet[str]) -> Iterator[tuple[str, Flow]]:
+    """Yield the flows that firewalls of these sites hold; what names others no longer does."""
+    for name, flow in estate.flows.items():
+        if not flow.sites:
+            yield name, flow
+        elif here := tuple(site for site in flow.sites if site in sites):
+            yield name, flow.model_copy(update={"sites": here})
 
 
 def _without(machine: Machine, clusters: Mapping[str, Cluster]) -> Machine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import subprocess
+import tempfile
 from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
@@ -94,9 +95,12 @@ def make_key(path: Path) -> str:
     """Make a key pair where there is none, and give its public half."""
     public = path.with_name(f"{path.name}.pub")
     if not (path.exists() and public.exists()):
-        path.unlink(missing_ok=True)  # of a run that was killed in between
-        command = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "lab"]
-        done = subprocess.run([*command, "-f", str(path)], capture_output=True, check=False)
-        if done.returncode:
-            raise LabError(f"ssh-keygen: {done.stderr.decode(errors='replace')}")
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:  # whole, or not at all
+            fresh = Path(scratch, "key")
+            command = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "lab"]
+            done = subprocess.run([*command, "-f", str(fresh)], capture_output=True, check=False)
+            if done.returncode:
+                raise LabError(f"ssh-keygen: {done.stderr.decode(errors='replace')}")
+            fresh.replace(path)
+            fresh.with_name("key.pub").replace(public)
     return public.read_text(encoding="utf-8").strip()

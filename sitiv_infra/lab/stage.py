@@ -71,7 +71,8 @@ class Stage(Held):
         firewalls = {}
         for firewall in self.estate.firewalls:
             own = self._stack.enter_context(Namespace(f"{self.name}-{firewall}"))
-            own.filter(rule_base(self.plan.rules[firewall]))
+            by_hand = self.plan.by_hand.get(firewall, ())
+            own.filter(rule_base(self.plan.sets[firewall], by_hand))
             firewalls[firewall] = own.name
         order = Order(self.estate, self.plan, self.folder, firewalls)
         file = self.folder / "order.pickle"

@@ -29,7 +29,7 @@ from sitiv_infra.lab.restic import Repository
 from sitiv_infra.lab.samba import SambaDc
 from sitiv_infra.lab.sshd import SshServer, make_key
 from sitiv_infra.lab.stage import Order, addresses
-from sitiv_infra.lab.vcsim import Settings, Vcsim
+from sitiv_infra.lab.vcsim import Settings, Vcsim, networks_as_declared
 
 
 @dataclass
@@ -152,6 +152,7 @@ def _vcenters(servers: Servers) -> None:
         server = Vcsim(
             servers.order.folder / vcenter.name, servers.authority,
             servers.order.plan.clusters[vcenter.name], settings, [vcenter.host],
+            switches=networks_as_declared(servers.order.estate, vcenter.name),
         )  # fmt: skip
         server.start()
         servers.keep(vcenter.source, server.stop)

@@ -77,7 +77,7 @@ class Switch:
 
     def start(self) -> None:
         """Start what does not run; ports of an earlier life are known from the database."""
-        if not (FOLDER / self.namespace.name).exists():
+        if not self.namespace.stands():
             self.namespace.start()
         if not self.running():
             self._launch()
@@ -88,20 +88,32 @@ class Switch:
         self.place.group(self.group_name).kill()
         self._socket.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        database = self.folder / "conf.db"
-        if not database.exists():
-            _run(program("ovsdb-tool"), "create", str(database), str(SCHEMA))
+        database = self._database()
         group = self.place.group(self.group_name)
         environment = {name: str(self.folder) for name in ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR")}
         log = self.folder / "switch.log"
         server = [program("ovsdb-server"), str(database), f"--remote=punix:{self._socket}"]
         group.start([*server, f"--pidfile={self.folder}/ovsdb-server.pid"], log, environment)
-        until(START_SECONDS, self._socket.exists, f"the switch of {self.site} does not start")
+        late = f"the switch of {self.site} does not start, see {log}"
+        until(START_SECONDS, self._socket.exists, late)
         switch = [program("ovs-vswitchd"), f"unix:{self._socket}"]
         # A switch forwards in hardware: however busy the hosts are, it is not late.
         inside = ["nsenter", f"--net={FOLDER / self.namespace.name}", "nice", "--adjustment=-20"]
         pidfile = f"--pidfile={self.folder}/ovs-vswitchd.pid"
         group.start([*inside, *switch, pidfile], log, {**environment, **MALLOC})
+
+    def _database(self) -> Path:
+        """Give the switch's configuration, made when there is none.
+
+        Half of a file is never found under its name, whoever was killed when: the server would
+        refuse it for ever.
+        """
+        database, fresh = self.folder / "conf.db", self.folder / "conf.db.new"
+        if not database.exists():
+            fresh.unlink(missing_ok=True)
+            _run(program("ovsdb-tool"), "create", str(fresh), str(SCHEMA))
+            fresh.replace(database)
+        return database
 
     @property
     def _socket(self) -> Path:
@@ -137,8 +149,12 @@ class Switch:
         found = set(self.ask("list-ports", BRIDGE).split())
         kept = {name for name in found & wanted.keys() if not deaf & set(wanted[name].devices)}
         self.unplug(sorted(found - kept))
+        self.plug(port for name, port in wanted.items() if name not in kept)
+
+    def plug(self, ports: Iterable[Port]) -> None:
+        """Add ports to those that there are."""
         words: list[str] = []
-        for port in (port for name, port in wanted.items() if name not in kept):
+        for port in ports:
             kind = "add-port" if len(port.devices) == 1 else "add-bond"
             names = [] if kind == "add-port" else [port.name]
             words += ["--", kind, BRIDGE, *names, *port.devices, *port.columns()]

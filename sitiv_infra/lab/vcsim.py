@@ -19,18 +19,46 @@ from sitiv_infra.estate import Estate
 from sitiv_infra.lab.pki import Authority
 from sitiv_infra.lab.process import Held, Serve, Server, Serving, free_port, listens, program
 from sitiv_infra.lab.vcsim_model import Cluster, Guest, Hypervisor, write_model
+from sitiv_infra.lab.vcsim_networks import DistributedGroup, HostGroup, Switch
+from sitiv_infra.wanted.addressing import legs
+from sitiv_infra.wanted.hypervisors import switches as wanted_switches
 
 
 def as_declared(estate: Estate, vcenter: str) -> list[Cluster]:
     """Give what a vCenter would hold if all were as declared; faults are made of it."""
     clusters = []
+    management = _management(estate, vcenter)
     for cluster in estate.clusters.values():
         if cluster.vcenter != vcenter:
             continue
-        guests = [Guest(m.name) for m in estate.machines.values() if m.cluster == cluster.name]
-        hosts = [Hypervisor(name) for name in cluster.hosts]
+        guests = [
+            Guest(m.name, nics=tuple(leg.vlan.name for leg in legs(estate, m)))
+            for m in estate.machines.values()
+            if m.cluster == cluster.name
+        ]
+        hosts = [Hypervisor(name, groups=management) for name in cluster.hosts]
         clusters.append(Cluster(cluster.name, tuple(hosts), tuple(guests), vsan=cluster.vsan))
     return clusters
+
+
+def _management(estate: Estate, vcenter: str) -> tuple[HostGroup, ...]:
+    """Give the port group that hosts are managed in: in the VLAN where their vCenter stands."""
+    machine = estate.machines.get(estate.vcenters[vcenter].host.partition(".")[0])
+    if machine is None or not machine.interfaces:
+        return ()
+    return (HostGroup("Management Network", estate.vlans[machine.interfaces[0].vlan].vid),)
+
+
+def networks_as_declared(estate: Estate, vcenter: str) -> list[Switch]:
+    """Give the distributed switches that a vCenter would hold if all were as declared."""
+    uplinks = DistributedGroup("uplinks", (0, 4094), uplink=True)
+    return [
+        Switch(
+            wanted.name,
+            (uplinks, *(DistributedGroup(g.name, g.vid) for g in wanted.portgroups)),
+        )
+        for wanted in wanted_switches(estate, estate.vcenters[vcenter])
+    ]
 
 
 @dataclass(frozen=True)
@@ -55,7 +83,7 @@ class Vcsim(Held):
     serve -- how its process is started: as our own, unless told otherwise.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a simulator is told when it is made
         self,
         folder: Path,
         authority: Authority,
@@ -63,6 +91,7 @@ class Vcsim(Held):
         settings: Settings | None = None,
         names: Sequence[str] = (),
         *,
+        switches: Sequence[Switch] = (),
         serve: Serve = Server,
     ) -> None:
         self.folder = folder
@@ -71,7 +100,7 @@ class Vcsim(Held):
         self.port = settings.port or free_port()
         self.server: Serving | None = None
         self._authority, self._clusters, self._names = authority, tuple(clusters), tuple(names)
-        self._serve = serve
+        self._switches, self._serve = tuple(switches), serve
 
     @property
     def log(self) -> Path:
@@ -83,7 +112,7 @@ class Vcsim(Held):
         settings = self.settings
         self.folder.mkdir(parents=True, exist_ok=True)
         model = self.folder / "model"
-        write_model(model, self._clusters)
+        write_model(model, self._clusters, self._switches)
         # vcsim reads a password from a file, so that it is in no list of processes.
         secret = self.folder / "password"
         secret.touch(mode=0o600)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import count, cycle
 from pathlib import Path
 from typing import Literal
 
 from sitiv_infra.lab.process import LabError
+from sitiv_infra.lab.vcsim_networks import (
+    HostGroup,
+    Networks,
+    Switch,
+    host_network,
+    network_objects,
+)
+from sitiv_infra.lab.vcsim_xml import data, managed, reference, references, string
 
 VERSION = "8.0.3"
 SERVICES = ("DCUI", "TSM", "TSM-SSH", "ntpd", "vpxa")
@@ -19,23 +26,31 @@ LOCKDOWN = {"disabled": "lockdownDisabled", "normal": "lockdownNormal", "strict"
 
 @dataclass(frozen=True)
 class Guest:
-    """A virtual machine; ``host`` is one of its cluster's, or the next in turn when None."""
+    """A virtual machine; ``host`` is one of its cluster's, or the next in turn when None.
+
+    nics -- names of port groups; a card on one that is not there is left out.
+    """
 
     name: str
     on: bool = True
     host: str | None = None
     agent: bool = False
+    nics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Hypervisor:
-    """A host; ``running`` lists the keys of its running services."""
+    """A host; ``running`` lists the keys of its running services.
+
+    groups -- port groups of its own switch; it is managed in the first.
+    """
 
     name: str
     lockdown: Literal["disabled", "normal", "strict"] = "normal"
     connection: Literal["connected", "disconnected", "notResponding"] = "connected"
     running: tuple[str, ...] = ("DCUI", "ntpd", "vpxa")
     version: str = VERSION
+    groups: tuple[HostGroup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,13 +63,13 @@ class Cluster:
     vsan: bool = True
 
 
-def write_model(folder: Path, clusters: Sequence[Cluster]) -> None:
+def write_model(folder: Path, clusters: Sequence[Cluster], switches: Sequence[Switch]) -> None:
     """Write an inventory as the folder of XML that ``vcsim -load`` reads, in the order it needs."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.xml"):
         old.unlink()
-    for number, text in enumerate(_objects(clusters)):
-        (folder / f"{number:05}.xml").write_text(text, encoding="utf-8")
+    for number, item in enumerate(_objects(clusters, switches)):
+        (folder / f"{number:05}.xml").write_text(item, encoding="utf-8")
 
 
 SERVICE = f"""
@@ -83,41 +98,45 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _objects(clusters: Sequence[Cluster]) -> Iterator[str]:
+def _objects(clusters: Sequence[Cluster], switches: Sequence[Switch]) -> Iterator[str]:
     """Yield every managed object: the services that vcsim needs, then the inventory."""
-    yield _object("ServiceInstance", "ServiceInstance", content=_data("ServiceContent", SERVICE))
-    yield _object("PropertyCollector", "propertyCollector", filter=_list("PropertyFilter", []))
-    yield _object("ViewManager", "ViewManager", viewList=_list("View", []))
-    yield _object("SessionManager", "SessionManager", defaultLocale=_text("en"))
-    yield _object("EventManager", "EventManager", maxCollector=_data("xsd:int", "1000"))
-    yield _object("OptionManager", "VpxSettings", setting=_data("ArrayOfOptionValue", ""))
-    yield _folder("group-d1", "Datacenters", None, _list("Datacenter", [DATACENTER]))
+    yield managed("ServiceInstance", "ServiceInstance", content=data("ServiceContent", SERVICE))
+    yield managed("PropertyCollector", "propertyCollector", filter=references("PropertyFilter", []))
+    yield managed("ViewManager", "ViewManager", viewList=references("View", []))
+    yield managed("SessionManager", "SessionManager", defaultLocale=string("en"))
+    yield managed("EventManager", "EventManager", maxCollector=data("xsd:int", "1000"))
+    yield managed("OptionManager", "VpxSettings", setting=data("ArrayOfOptionValue", ""))
+    yield _folder("group-d1", "Datacenters", None, references("Datacenter", [DATACENTER]))
     folders = {"hostFolder": "group-h1", "vmFolder": "group-v1"}
     folders |= {"datastoreFolder": "group-s1", "networkFolder": "group-n1"}
-    below = {name: _reference("Folder", id_) for name, id_ in folders.items()}
-    parent = _reference("Folder", "group-d1")
-    standard = _list("Network", [NETWORK])  # vcsim gives it to every new cluster
-    yield _object(
-        "Datacenter", DATACENTER, name=_text("Lab"), parent=parent, network=standard, **below
+    below = {name: reference("Folder", id_) for name, id_ in folders.items()}
+    parent = reference("Folder", "group-d1")
+    standard = references("Network", [NETWORK])  # vcsim gives it to every new cluster
+    yield managed(
+        "Datacenter", DATACENTER, name=string("Lab"), parent=parent, network=standard, **below
     )
-    inventory = _Inventory()
+    inventory = _Inventory(Networks(switches))
     for cluster in clusters:
         inventory.add(cluster)
     yield from inventory.objects
-    lab = _reference("Datacenter", DATACENTER)
-    children = _list("ClusterComputeResource", inventory.clusters)
+    lab = reference("Datacenter", DATACENTER)
+    children = references("ClusterComputeResource", inventory.clusters)
     yield _folder("group-h1", "host", lab, children)
-    yield _folder("group-v1", "vm", lab, _list("VirtualMachine", inventory.guests))
-    yield _folder("group-s1", "datastore", lab, _list("Datastore", []))
-    yield _folder("group-n1", "network", lab, standard)
-    place = _reference("Folder", "group-n1")
-    yield _object("Network", NETWORK, name=_text("VM Network"), parent=place)
+    yield _folder("group-v1", "vm", lab, references("VirtualMachine", inventory.guests))
+    yield _folder("group-s1", "datastore", lab, references("Datastore", []))
+    networks = inventory.networks
+    yield _folder("group-n1", "network", lab, networks.children(standard))
+    place = reference("Folder", "group-n1")
+    yield managed("Network", NETWORK, name=string("VM Network"), parent=place)
+    yield from network_objects(networks, place, inventory.hosts)
 
 
 class _Inventory:
     """Clusters, hosts and machines as XML, with ids that the folders list."""
 
-    def __init__(self) -> None:
+    def __init__(self, networks: Networks) -> None:
+        self.networks = networks
+        self.hosts: list[str] = []
         self.objects: list[str] = []
         self.clusters: list[str] = []
         self.guests: list[str] = []
@@ -127,14 +146,15 @@ class _Inventory:
         """Add a cluster, its hosts and its machines."""
         number = next(self._number)
         own, pool = f"domain-c{number}", f"resgroup-{number}"
-        parent = _reference("ClusterComputeResource", own)
+        parent = reference("ClusterComputeResource", own)
         hosts = {host.name: f"host-{next(self._number)}" for host in cluster.hosts}
+        self.hosts += hosts.values()
         guests = self._placed(cluster, hosts)
         self.objects += [_host(h, hosts[h.name], parent, guests[h.name]) for h in cluster.hosts]
         self.clusters.append(own)
         self.objects.append(_cluster(cluster, own, pool, hosts.values()))
-        name = _text("Resources")
-        self.objects.append(_object("ResourcePool", pool, name=name, parent=parent, owner=parent))
+        name = string("Resources")
+        self.objects.append(managed("ResourcePool", pool, name=name, parent=parent, owner=parent))
 
     def _placed(self, cluster: Cluster, hosts: Mapping[str, str]) -> dict[str, list[str]]:
         """Add a cluster's machines; give their ids by host."""
@@ -144,12 +164,13 @@ class _Inventory:
             host = guest.host or (next(turn) if turn else None)
             if host is not None and host not in hosts:
                 raise LabError(f"'{guest.name}': no host '{host}' in cluster '{cluster.name}'")
-            id_ = self._guest(guest, hosts[host] if host else None)
+            own = next((h.groups for h in cluster.hosts if h.name == host), ())
+            id_ = self._guest(guest, hosts[host] if host else None, own)
             if host is not None:
                 guests[host].append(id_)
         return guests
 
-    def _guest(self, guest: Guest, host: str | None) -> str:
+    def _guest(self, guest: Guest, host: str | None, own: tuple[HostGroup, ...]) -> str:
         id_ = f"vm-{next(self._number)}"
         power = "poweredOn" if guest.on else "poweredOff"
         state = "connected" if host else "orphaned"
@@ -159,15 +180,16 @@ class _Inventory:
         )
         manager = f"<extensionKey>{AGENT_MANAGER}</extensionKey><type>agent</type>"
         config = f"<managedBy>{manager}</managedBy>" if guest.agent else ""
+        config += f"<hardware>{self.networks.cards(guest.nics, own, on=guest.on)}</hardware>"
         self.guests.append(id_)
         self.objects.append(
-            _object(
+            managed(
                 "VirtualMachine",
                 id_,
-                name=_text(guest.name),
-                parent=_reference("Folder", "group-v1"),
-                runtime=_data("VirtualMachineRuntimeInfo", runtime),
-                config=_data("VirtualMachineConfigInfo", config),
+                name=string(guest.name),
+                parent=reference("Folder", "group-v1"),
+                runtime=data("VirtualMachineRuntimeInfo", runtime),
+                config=data("VirtualMachineConfigInfo", config),
             )
         )
         return id_
@@ -178,14 +200,14 @@ def _cluster(cluster: Cluster, id_: str, pool: str, hosts: Iterable[str]) -> str
         "<vmSwapPlacement>vmDirectory</vmSwapPlacement><dasConfig/><drsConfig/>"
         f"<vsanConfigInfo><enabled>{str(cluster.vsan).lower()}</enabled></vsanConfigInfo>"
     )
-    return _object(
+    return managed(
         "ClusterComputeResource",
         id_,
-        name=_text(cluster.name),
-        parent=_reference("Folder", "group-h1"),
-        host=_list("HostSystem", hosts),
-        resourcePool=_reference("ResourcePool", pool),
-        configurationEx=_data("ClusterConfigInfoEx", config),
+        name=string(cluster.name),
+        parent=reference("Folder", "group-h1"),
+        host=references("HostSystem", hosts),
+        resourcePool=reference("ResourcePool", pool),
+        configurationEx=data("ClusterConfigInfoEx", config),
     )
 
 
@@ -198,52 +220,26 @@ def _host(host: Hypervisor, id_: str, parent: str, guests: Iterable[str]) -> str
     )
     config = (
         f"<product><name>VMware ESXi</name><version>{host.version}</version></product>"
-        f"<service>{services}</service><lockdownMode>{LOCKDOWN[host.lockdown]}</lockdownMode>"
+        f"<service>{services}</service>{host_network(host.groups)}"
+        f"<lockdownMode>{LOCKDOWN[host.lockdown]}</lockdownMode>"
     )
     runtime = (
         f"<connectionState>{host.connection}</connectionState><powerState>poweredOn</powerState>"
         "<inMaintenanceMode>false</inMaintenanceMode>"
     )
-    return _object(
+    return managed(
         "HostSystem",
         id_,
-        name=_text(host.name),
+        name=string(host.name),
         parent=parent,
-        vm=_list("VirtualMachine", guests),
-        runtime=_data("HostRuntimeInfo", runtime),
-        config=_data("HostConfigInfo", config),
+        vm=references("VirtualMachine", guests),
+        runtime=data("HostRuntimeInfo", runtime),
+        config=data("HostConfigInfo", config),
     )
 
 
 def _folder(id_: str, name: str, parent: str | None, children: str) -> str:
     above = {"parent": parent} if parent else {}
     kinds = "".join(f"<string>{kind}</string>" for kind in KINDS[name])
-    held = {"childType": _data("ArrayOfString", kinds), "childEntity": children}
-    return _object("Folder", id_, name=_text(name), **held, **above)
-
-
-def _object(kind: str, id_: str, **properties: str) -> str:
-    sets = "".join(f"<propSet><name>{n}</name>{v}</propSet>" for n, v in properties.items())
-    spaces = (
-        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-        ' xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
-    )
-    return f'<ObjectContent {spaces}><obj type="{kind}">{id_}</obj>{sets}</ObjectContent>'
-
-
-def _text(value: str) -> str:
-    return _data("xsd:string", escape(value))
-
-
-def _data(kind: str, inner: str) -> str:
-    return f'<val xsi:type="{kind}">{inner}</val>'
-
-
-def _reference(kind: str, id_: str) -> str:
-    return f'<val type="{kind}" xsi:type="ManagedObjectReference">{id_}</val>'
-
-
-def _list(kind: str, ids: Iterable[str]) -> str:
-    tag = "ManagedObjectReference"
-    inner = "".join(f'<{tag} type="{kind}">{id_}</{tag}>' for id_ in ids)
-    return _data("ArrayOfManagedObjectReference", inner)
+    held = {"childType": data("ArrayOfString", kinds), "childEntity": children}
+    return managed("Folder", id_, name=string(name), **held, **above)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from sitiv_infra.estate import Estate, Machine, Vlan
-from sitiv_infra.lab.netns import FOLDER, Namespace
+from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.place import INTERNET, STATION, Place, device_name
 from sitiv_infra.lab.switch import Port, Switch
 from sitiv_infra.wanted import legs
@@ -140,7 +140,7 @@ def _link_port(
 def lay(place: Place, cables: Sequence[Cable]) -> None:
     """Lay a machine's cables where they are missing, and set its addresses."""
     space = Namespace(place.namespace(cables[0].machine))
-    if not (FOLDER / space.name).exists():
+    if not space.stands():
         space.start()
     present = devices(space)
     for cable in cables:
@@ -179,9 +179,10 @@ def _settle(space: Namespace, names: Sequence[str]) -> None:
     space.run("sh", "-c", f'for d in "$@"; do {words}; done', "sh", *names)
 
 
-def devices(space: Namespace) -> set[str]:
-    """Name the network devices of a namespace."""
-    return {item["ifname"] for item in json.loads(space.run("ip", "-json", "link", "show"))}
+def devices(space: Namespace, *state: str) -> set[str]:
+    """Name the network devices of a namespace, all or those that are ``up``."""
+    found = json.loads(space.run("ip", "-json", "link", "show", *state))
+    return {item["ifname"] for item in found if item}
 
 
 def route(estate: Estate, place: Place, machine: Machine) -> None:
@@ -210,7 +211,11 @@ def connect(estate: Estate, place: Place) -> None:
     """Lay the links between switches that are missing."""
     for link in links(estate):
         near, far = (Switch(place, site).namespace for site in (link.one, link.other))
-        if not all((FOLDER / space.name).exists() for space in (near, far)):
+        if not all(space.stands() for space in (near, far)):
             continue  # the switch is without power
         if link.device(link.one) not in devices(near):
             near.connect(link.device(link.one), far, link.device(link.other))
+        elif link.device(link.other) not in devices(far, "up"):
+            # The far end comes up last, and no fault takes it down: whoever laid it was killed.
+            for space, site in ((near, link.one), (far, link.other)):
+                space.run("ip", "link", "set", link.device(site), "up")

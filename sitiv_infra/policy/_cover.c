@@ -89,9 +89,9 @@ static int borrow(PyObject *object, Py_buffer *view, char kind, Py_ssize_t size,
 typedef struct {
     PyObject_HEAD
     Py_buffer lows, highs; /* [side][box] */
-    Py_ssize_t sides, count, blocks;
-    Py_ssize_t order[MOST_SIDES]; /* the side in which boxes differ most first */
-    /* Boxes sorted by their low on that side: [block][side][low or high][BLOCK]. */
+    Py_ssize_t sides, kept, count, blocks;
+    Py_ssize_t order[MOST_SIDES]; /* the sides in which boxes differ: where they do most first */
+    /* Boxes sorted by their low on that side: [block][kept side][low or high][BLOCK]. */
     int32_t *sorted;
     int64_t *places; /* where a sorted box stands in the list */
     int32_t *least, *most; /* of a block on that side: the first low, the last high */
@@ -128,7 +128,7 @@ CLONES static uint64_t met_in(const int32_t *block, const Boxes *boxes, const in
 {
     int32_t met[BLOCK];
     memset(met, 0xff, sizeof met);
-    for (Py_ssize_t at = 0; at < boxes->sides; at++, block += 2 * BLOCK) {
+    for (Py_ssize_t at = 0; at < boxes->kept; at++, block += 2 * BLOCK) {
         const int32_t from = low[boxes->order[at]], to = high[boxes->order[at]];
         int32_t any = 0;
         for (int slot = 0; slot < BLOCK; slot++) {
@@ -156,7 +156,7 @@ static int gather(Boxes *boxes, const int32_t *low, const int32_t *high, int64_t
         if (boxes->most[block] < from)
             continue;
         looked += BLOCK;
-        uint64_t met = met_in(boxes->sorted + block * boxes->sides * 2 * BLOCK, boxes, low, high);
+        uint64_t met = met_in(boxes->sorted + block * boxes->kept * 2 * BLOCK, boxes, low, high);
         for (; met; met &= met - 1) {
             const Py_ssize_t slot = block * BLOCK + __builtin_ctzll(met);
             if (slot >= boxes->count)
@@ -200,12 +200,12 @@ static int by_low(const void *one, const void *other)
 
 static int sort_boxes(Boxes *boxes)
 {
-    const Py_ssize_t count = boxes->count, sides = boxes->sides, side = boxes->order[0];
+    const Py_ssize_t count = boxes->count, kept = boxes->kept, side = boxes->order[0];
     Key *keys = PyMem_Calloc((size_t)count + 1, sizeof *keys);
     boxes->blocks = (count + BLOCK - 1) / BLOCK;
     boxes->words = count / 64 + 1;
     const size_t slots = (size_t)boxes->blocks * BLOCK;
-    boxes->sorted = PyMem_Calloc(slots * 2 * (size_t)sides + 1, sizeof *boxes->sorted);
+    boxes->sorted = PyMem_Calloc(slots * 2 * (size_t)kept + 1, sizeof *boxes->sorted);
     boxes->places = PyMem_Calloc(slots + 1, sizeof *boxes->places);
     boxes->least = PyMem_Calloc((size_t)boxes->blocks + 1, sizeof *boxes->least);
     boxes->most = PyMem_Calloc((size_t)boxes->blocks + 1, sizeof *boxes->most);
@@ -222,9 +222,9 @@ static int sort_boxes(Boxes *boxes)
     qsort(keys, (size_t)count, sizeof *keys, by_low);
     for (Py_ssize_t slot = 0; slot < count; slot++) {
         const Py_ssize_t block = slot / BLOCK, place = keys[slot].place;
-        int32_t *here = boxes->sorted + block * sides * 2 * BLOCK + slot % BLOCK;
+        int32_t *here = boxes->sorted + block * kept * 2 * BLOCK + slot % BLOCK;
         boxes->places[slot] = place;
-        for (Py_ssize_t at = 0; at < sides; at++, here += 2 * BLOCK) {
+        for (Py_ssize_t at = 0; at < kept; at++, here += 2 * BLOCK) {
             here[0] = side_of(&boxes->lows, boxes, boxes->order[at], place);
             here[BLOCK] = side_of(&boxes->highs, boxes, boxes->order[at], place);
         }
@@ -766,17 +766,17 @@ static void free_boxes(PyObject *self)
 static int take_order(Boxes *boxes, PyObject *order)
 {
     uint32_t seen = 0;
-    boxes->sides = PyTuple_GET_SIZE(order);
-    if (boxes->sides < 1 || boxes->sides > MOST_SIDES) {
-        PyErr_Format(PyExc_ValueError, "order: 1 to %d dimensions", MOST_SIDES);
+    boxes->kept = PyTuple_GET_SIZE(order);
+    if (boxes->kept < 1 || boxes->kept > boxes->sides) {
+        PyErr_SetString(PyExc_ValueError, "order: 1 to all of the dimensions");
         return -1;
     }
-    for (Py_ssize_t at = 0; at < boxes->sides; at++) {
+    for (Py_ssize_t at = 0; at < boxes->kept; at++) {
         const Py_ssize_t side = PyLong_AsSsize_t(PyTuple_GET_ITEM(order, at));
         if (side == -1 && PyErr_Occurred())
             return -1;
         if (side < 0 || side >= boxes->sides || seen >> side & 1) {
-            PyErr_SetString(PyExc_ValueError, "order: not an order of the dimensions");
+            PyErr_SetString(PyExc_ValueError, "order: not an order of dimensions");
             return -1;
         }
         seen |= (uint32_t)1 << side;
@@ -797,14 +797,17 @@ static PyObject *new_boxes(PyTypeObject *type, PyObject *arguments, PyObject *na
     Boxes *boxes = (Boxes *)type->tp_alloc(type, 0);
     if (boxes == NULL)
         return NULL;
-    if (take_order(boxes, order) < 0 || borrow(lows, &boxes->lows, 'i', -1, "lows") < 0)
+    if (borrow(lows, &boxes->lows, 'i', -1, "lows") < 0)
         goto failed;
-    boxes->count = boxes->lows.len / 4 / boxes->sides;
-    if (boxes->lows.ndim != 2 || boxes->lows.shape[0] != boxes->sides) {
-        PyErr_SetString(PyExc_ValueError, "lows: not [dimension, box]");
+    boxes->sides = boxes->lows.ndim == 2 ? boxes->lows.shape[0] : 0;
+    if (boxes->sides < 1 || boxes->sides > MOST_SIDES) {
+        PyErr_Format(PyExc_ValueError, "lows: not [dimension, box] of 1 to %d dimensions",
+                     MOST_SIDES);
         goto failed;
     }
-    if (borrow(highs, &boxes->highs, 'i', boxes->count * boxes->sides, "highs") < 0
+    boxes->count = boxes->lows.len / 4 / boxes->sides;
+    if (take_order(boxes, order) < 0
+        || borrow(highs, &boxes->highs, 'i', boxes->count * boxes->sides, "highs") < 0
         || sort_boxes(boxes) < 0)
         goto failed;
     return (PyObject *)boxes;
@@ -814,7 +817,7 @@ failed:
 }
 
 static PyType_Slot BOXES_SLOTS[] = {
-    {Py_tp_doc, "Boxes(lows, highs, order): int32 ranks [dimension, box], the order of dimensions"},
+    {Py_tp_doc, "Boxes(lows, highs, order): int32 ranks [dimension, box], dimensions to compare"},
     {Py_tp_new, new_boxes},
     {Py_tp_dealloc, free_boxes},
     {Py_tp_methods, BOXES_METHODS},

@@ -6,7 +6,9 @@ one difference: a shadow may be cast by several rules together.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,9 @@ from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.scale import Ranks
 from sitiv_infra.policy.space import Point
 from sitiv_infra.policy.table import Table
+
+FEW = 64  # pieces of a box that are looked at one by one
+NOBODY = np.array([], dtype=np.intp)
 
 
 class Dead(NamedTuple):
@@ -70,13 +75,16 @@ def anomalies(rules: RuleList, table: Table | None = None) -> Anomalies:
     reached: list[tuple[int, Ranks]] = []
     answers = seen.cover.shadows(seen.starts, seen.certain)
     for place, (line, answer) in enumerate(zip(rules.lines, answers, strict=True)):
-        if not line.boxes:
+        if line.lost:
+            corner = tuple(spans[0][0] for spans in line.lost)
+            found.shadowed.append(Dead(line.number, line.returned, corner))
+        elif not line.boxes:
             found.inoperative.append(line.number)
         elif answer is None:
             found.inconclusive.append(line.number)
         elif answer.hole is None:
             low, _ = next(iter(seen.of(place)))
-            blockers = seen.numbers(answer.used)
+            blockers = tuple(sorted({*seen.numbers(answer.used), *line.returned}))
             found.shadowed.append(Dead(line.number, blockers, seen.scale.point(low)))
         else:
             reached.append((place, answer.hole))
@@ -98,7 +106,9 @@ def _look(seen: Table, reached: list[tuple[int, Ranks]], found: Anomalies) -> No
             found.needed.add(line.number)
             continue
         try:
-            heirs = None if different else _heirs(seen, place)
+            # What one of its places needs, the rule needs: no other one is looked at for that.
+            needed = different or line.number in found.needed
+            heirs = None if needed else _heirs(seen, place)
         except Inconclusive:
             found.inconclusive.append(line.number)
             continue
@@ -124,24 +134,54 @@ def _differ(seen: Table, places: Indices, corners: Ranks) -> Flags:
 
 def _heirs(seen: Table, place: int) -> tuple[int, ...] | None:
     """Give the rules that would take a rule's packets with its verdict; None if others would."""
-    accept = seen.rules.lines[place].verdict is Verdict.ACCEPT
     used: set[int] = set()
     for low, high in seen.of(place):
         near = seen.cover.overlapping(low, high)
-        owner, sure = seen.owner[near], seen.certain[near]
-        before = near[(owner < place) & sure]
+        owner = seen.owner[near]
+        before = near[(owner < place) & seen.certain[near]]
         after = near[(owner > place) & ~seen.silent[near]]
-        same = seen.certain[after] & (seen.accepts[after] == accept)
-        for index in after[~same]:
-            inner = _common(seen, low, high, int(index))
-            taken = after[same & (seen.owner[after] < seen.owner[index])]
-            if _open(seen, *inner, np.concatenate([before, taken])).hole is not None:
+        for start, end, others in _reaching(seen, low, high, before):
+            found = _takers(seen, place, (start, end), others, after)
+            if found is None:
                 return None
-        answer = _open(seen, low, high, np.concatenate([before, after[same]]))
-        if answer.hole is not None and (seen.rules.policy is Verdict.ACCEPT) != accept:
-            return None
-        used |= {index for index in after[same].tolist() if index in answer.used}
+            used |= found
     return seen.numbers(used)
+
+
+def _reaching(
+    seen: Table, low: Ranks, high: Ranks, before: Indices
+) -> Iterator[tuple[Ranks, Ranks, Indices]]:
+    """Yield what boxes leave of a box; the whole box, and those boxes, where it is in pieces.
+
+    Most rules come behind many that take most of their packets: few pieces are left, with few
+    rules behind.
+    """
+    pieces = list(islice(seen.cover.holes(low, high, before), FEW + 1))
+    if len(pieces) > FEW:
+        yield low, high, before
+    else:
+        yield from ((*piece, NOBODY) for piece in pieces)
+
+
+def _takers(
+    seen: Table, place: int, part: tuple[Ranks, Ranks], before: Indices, after: Indices
+) -> set[int] | None:
+    """Give the later boxes that would take a part of a rule's packets with its verdict."""
+    accept = seen.rules.lines[place].verdict is Verdict.ACCEPT
+    after = seen.cover.meeting(*part, after)
+    same = seen.certain[after] & (seen.accepts[after] == accept)
+    last = (same & seen.cover.holding(*part, after)).nonzero()[0][:1]
+    if last.size:  # it takes whatever comes so far, as the end of a chain does
+        after, same = after[: last[0] + 1], same[: last[0] + 1]
+    for index in after[~same]:
+        inner = _common(seen, *part, int(index))
+        taken = after[same & (seen.owner[after] < seen.owner[index])]
+        if _open(seen, *inner, np.concatenate([before, taken])).hole is not None:
+            return None
+    answer = _open(seen, *part, np.concatenate([before, after[same]]))
+    if answer.hole is not None and (seen.rules.policy is Verdict.ACCEPT) != accept:
+        return None
+    return {index for index in after[same].tolist() if index in answer.used}
 
 
 def _common(seen: Table, low: Ranks, high: Ranks, index: int) -> tuple[Ranks, Ranks]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from sitiv_infra.policy import hardware
+from sitiv_infra.policy.anomalies import Anomalies, anomalies
 from sitiv_infra.policy.dumps import Dump
 from sitiv_infra.policy.iptables_options import More, device_name
 from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.loose import over_wide
 from sitiv_infra.policy.space import Dimension, Point
 from sitiv_infra.policy.telling import NAMES
-
-if TYPE_CHECKING:
-    from sitiv_infra.policy.anomalies import Anomalies
 
 
 class Finding(NamedTuple):
@@ -50,8 +49,6 @@ class CleanUp:
 
 def clean_up(dump: Dump, tell: Callable[[str], None] = lambda _: None) -> CleanUp:
     """Judge every rule of a dump; a rule that several lists have counts by what it does in all."""
-    from sitiv_infra.policy.anomalies import anomalies  # noqa: PLC0415 - loads NumPy
-
     seen: list[tuple[int, Anomalies]] = []
     for name, rules in dump.lists.items():
         tell(f"{name}: {len(rules.lines)} rules")
@@ -60,12 +57,13 @@ def clean_up(dump: Dump, tell: Callable[[str], None] = lambda _: None) -> CleanU
     late = {number for _, found in seen for number in found.inconclusive}
     dead = dict(_dead(seen))
     needed = {number for _, found in seen for number in found.needed}
+    living, kept = alive | late, needed | late
     rest = set(dump.texts) - alive - late - set(dead)
     redundant = {
         one.number: Finding(one.number, one.heirs, told(version, one.witness))
         for version, found in seen
         for one in found.redundant
-        if one.number not in needed | late
+        if one.number not in kept
     }
     correlated = [
         Finding(one.number, one.others, told(version, one.witness))
@@ -74,7 +72,7 @@ def clean_up(dump: Dump, tell: Callable[[str], None] = lambda _: None) -> CleanU
     ]
     return CleanUp(
         rules=dump.count,
-        shadowed=tuple(dead[n] for n in sorted(dead) if n not in alive | late),
+        shadowed=tuple(dead[n] for n in sorted(dead) if n not in living),
         redundant=tuple(redundant[n] for n in sorted(redundant)),
         correlated=tuple(sorted(correlated)),
         inoperative=tuple(sorted(rest)),
@@ -116,5 +114,6 @@ def told(version: int, packet: Point) -> str:
         said = f"{said} port {destination}" + (f" from {source}" if source else "")
     elif number in {1, 58}:
         said = f"{said} type {source} code {destination}"
+    said += hardware.told(packet[Dimension.SOURCE_MAC])
     by = zip(("in", "out"), packet[More.COMES_BY : More.LEAVES_BY + 1], strict=False)
     return said + "".join(f" {way} by {name}" for way, n in by if (name := device_name(n)))

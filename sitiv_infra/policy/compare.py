@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import product
+from itertools import product, takewhile
 from typing import NamedTuple
 
 from sitiv_infra.policy.cover import BUDGET, Inconclusive
-from sitiv_infra.policy.lists import Line, RuleList
+from sitiv_infra.policy.lists import POLICY, Line, RuleList
 from sitiv_infra.policy.native import cover
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.scale import Ranks, Scale
-from sitiv_infra.policy.space import Box, Point
+from sitiv_infra.policy.space import Box, Intervals, Point
 from sitiv_infra.policy.table import Table
 
 NOTHING: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 FEW = 16  # changed boxes: beyond, arrays are faster than looking at each
-POLICY = 0  # the number that stands for the policy, where no rule matches
 
 
 class Parting(NamedTuple):
@@ -140,7 +139,7 @@ class _Two:
 
 
 def _key(line: Line) -> tuple[object, ...]:
-    doubts = tuple(doubt.partition(": ")[2] for doubt in line.doubts)
+    doubts = tuple(doubt.partition(": ")[2] for doubt in line.doubts) if line.doubts else ()
     return line.boxes, line.verdict, doubts, line.meaning
 
 
@@ -155,17 +154,37 @@ def _concerned(rules: RuleList, regions: Sequence[Box]) -> RuleList:
 
 
 def _meet(one: Box, other: Box) -> bool:
-    return all(
-        any(low <= end and start <= high for low, high in side for start, end in against)
-        for side, against in zip(one, other, strict=True)
-    )
+    return all(map(_touch, one, other))
+
+
+def _touch(one: Intervals, other: Intervals) -> bool:
+    if one[0][0] > other[-1][1] or other[0][0] > one[-1][1]:
+        return False
+    return any(low <= end and start <= high for low, high in one for start, end in other)
 
 
 def _changed(old: RuleList, new: RuleList) -> Iterator[Box]:
     """Yield the boxes of rules that are in one list only, or stand elsewhere in it."""
-    one = [line for line in old.lines if line.verdict or line.doubts]
-    other = [line for line in new.lines if line.verdict or line.doubts]
+    one, other = _deciding(old), _deciding(new)
+    same = _alike(one, other)
+    one, other = one[same:], other[same:]
+    rest = _alike(one[::-1], other[::-1])
+    one, other = one[: len(one) - rest], other[: len(other) - rest]
     keys = [_key(line) for line in one], [_key(line) for line in other]
     for kind, a, b, c, d in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
         if kind != "equal":
             yield from (box for line in (*one[a:b], *other[c:d]) for box in line.boxes)
+
+
+def _deciding(rules: RuleList) -> list[Line]:
+    return [
+        line
+        for line in rules.lines
+        if line.boxes and not line.quiet and (line.verdict or line.doubts)
+    ]
+
+
+def _alike(one: Sequence[Line], other: Sequence[Line]) -> int:
+    """Count the rules at the beginning that are the same in both."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: _key(pair[0]) == _key(pair[1]), pairs))

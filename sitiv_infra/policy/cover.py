@@ -107,6 +107,10 @@ class Cover:
         lows, highs = self.lows[:, among], self.highs[:, among]
         return among[_every((lows <= high[:, None]) & (highs >= low[:, None]))]
 
+    def holding(self, low: Ranks, high: Ranks, among: Indices) -> Flags:
+        """Tell which boxes of some hold a whole box."""
+        return _over(self.lows[:, among], self.highs[:, among], low, high)
+
     def shadows(self, starts: Indices, certain: Flags) -> list[Answer | None]:
         """Say of each line whether certain boxes of lines before it cover all of its own.
 
@@ -172,7 +176,7 @@ def _shared(lows: Ranks, highs: Ranks, low: Ranks, high: Ranks) -> NDArray[np.fl
 def _outside(
     low: Ranks, high: Ranks, cut_low: Ranks, cut_high: Ranks
 ) -> Iterator[tuple[Ranks, Ranks]]:
-    """Yield what of a box lies outside another one, as at most ten plain boxes."""
+    """Yield what of a box lies outside another one, as at most two plain boxes a dimension."""
     low, high = low.copy(), high.copy()
     for side in range(low.size):
         if cut_low[side] > low[side]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.policy import fortios, hits, iptables, nftables, sns
+from sitiv_infra.policy.elements import unfolded
 from sitiv_infra.policy.flatten import flattened
 from sitiv_infra.policy.iptables_options import whole
 from sitiv_infra.policy.lists import RuleList
@@ -24,13 +25,15 @@ class Dump:
     """A rule base: how many rules it has, and a first-match list for each chain and family.
 
     ``texts`` are the rules by their number, as the dump writes them; ``hits`` the packets that the
-    device has counted, of the rules that have a counter.
+    device has counted, of the rules that have a counter. ``forward`` names the lists that forwarded
+    packets of one address family go through, one after the other; several where devices in one are.
     """
 
     count: int
     lists: Mapping[str, RuleList]
     texts: Mapping[int, str]
     hits: Mapping[int, int] = field(default_factory=dict)
+    forward: tuple[tuple[str, ...], ...] = ()
 
 
 def read(file: Path, form: str) -> Dump:
@@ -54,7 +57,7 @@ def _iptables(text: str) -> Dump:
 def _nft(text: str) -> Dump:
     try:
         ruleset = json.loads(text)["nftables"]
-        entries = [entry for entry in ruleset if isinstance(entry, dict)]
+        entries = unfolded(entry for entry in ruleset if isinstance(entry, dict))
     except (ValueError, KeyError, TypeError):
         raise InvalidInput("not what 'nft -j list ruleset' prints") from None
     found = {
@@ -67,9 +70,13 @@ def _nft(text: str) -> Dump:
 
 def _with_devices(reader: Callable[[str], dict[int, RuleBase]]) -> Callable[[str], Dump]:
     """Read by a reader whose boxes have the devices, but no state of the connection."""
-    return lambda text: _dump(
-        {version: (rules, whole(version)[:WITH_DEVICES]) for version, rules in reader(text).items()}
-    )
+
+    def read_one(text: str) -> Dump:
+        found = reader(text)
+        dump = _dump({v: (rules, whole(v)[:WITH_DEVICES]) for v, rules in found.items()})
+        return replace(dump, forward=tuple((name,) for name in dump.lists))
+
+    return read_one
 
 
 def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -> Dump:
@@ -79,8 +86,13 @@ def _dump(found: Mapping[int, tuple[RuleBase, Box]], count: int | None = None) -
         for base in rules.bases:
             lists[f"{base.chain} IPv{version}"] = flattened(rules, base, everything)
         for chain in rules.chains.values():
-            texts |= {rule.number: rule.name for rule in chain}
-    return Dump(len(texts) if count is None else count, lists, texts)
+            texts |= {rule.number: rule.name for rule in chain if rule.number}
+    forward = (
+        tuple(f"{base.chain} IPv{version}" for base in rules.bases if base.hook == "forward")
+        for version, (rules, _) in found.items()
+    )
+    counted = len(texts) if count is None else count
+    return Dump(counted, lists, texts, forward=tuple(filter(None, forward)))
 
 
 FORMS: Mapping[str, Callable[[str], Dump]] = {

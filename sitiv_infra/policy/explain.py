@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from sitiv_infra.policy.dumps import Dump
-from sitiv_infra.policy.iptables_options import STATES, SYN_ALONE, More
+from sitiv_infra.policy.iptables_options import beginning
 from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.scale import Scale
@@ -39,10 +39,7 @@ class Question:
             sides[Dimension.PROTOCOL] = ((self.protocol, self.protocol),)
         if self.ports != PORTS:
             sides[Dimension.DESTINATION_PORT] = self.ports
-        if More.STATE in sides:
-            sides[More.STATE] = ((STATES["NEW"], STATES["NEW"]),)
-            sides[More.FLAGS] = SYN_ALONE
-        return tuple(sides[side] for side in sorted(sides))
+        return beginning(tuple(sides[side] for side in sorted(sides)))
 
 
 class Answer(NamedTuple):

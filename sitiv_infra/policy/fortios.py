@@ -18,9 +18,28 @@ from sitiv_infra.policy.fortios_blocks import read as read_blocks
 from sitiv_infra.policy.fortios_options import NEUTRAL, doubted, meaning
 from sitiv_infra.policy.fortios_virtual import Part, apart, arriving, virtuals
 from sitiv_infra.policy.iptables_options import DEVICES, device
-from sitiv_infra.policy.objects import disjoint, everywhere, merged, placed, side
-from sitiv_infra.policy.rules import Action, Base, Rule, RuleBase, Test, Verdict
-from sitiv_infra.policy.space import EVERYTHING, Box, Intervals, split, union
+from sitiv_infra.policy.objects import (
+    Use,
+    at,
+    called,
+    disjoint,
+    everywhere,
+    merged,
+    objects,
+    placed,
+    side,
+)
+from sitiv_infra.policy.rules import Action, Base, Objects, Rule, RuleBase, Test, Verdict
+from sitiv_infra.policy.space import (
+    EVERYTHING,
+    Box,
+    Dimension,
+    Intervals,
+    Point,
+    holds,
+    split,
+    union,
+)
 
 ENDS = {4: ("srcaddr", "dstaddr"), 6: ("srcaddr6", "dstaddr6")}
 # Options that name addresses, and those that take their place when they are enabled.
@@ -99,6 +118,20 @@ class Policy:
         )
         return f'policy {self.id} "{self.entry.one("name")}": {", ".join(told)}'
 
+    @property
+    def place(self) -> str:
+        """The policy as the appliance calls it, with its comment where it has no name."""
+        return called(f"policy {self.id}", self.label, self.entry.line)
+
+    @property
+    def label(self) -> str:
+        """Its name, or its comment."""
+        return self.entry.one("name") or self.entry.one("comments")
+
+    def uses(self, option: str, negated: str) -> Sequence[str]:
+        """Give the names under an option; none where it says what must not be."""
+        return () if self.entry.one(negated) == "enable" else self.entry.values.get(option, ())
+
 
 def _numbered(vdoms: Mapping[str, Entry]) -> Mapping[str, list[Policy]]:
     """Give the policies of each VDOM, numbered by the lines that they stand on."""
@@ -141,7 +174,18 @@ class _Reader:
             said = tuple(f"#{policy.number}: {what}" for what in (*doubts, doubt) if what)
             if boxes or not doubt:
                 hangs = meaning(entry, self.vdom) if said else ""
-                yield Rule(policy.text, (Test(boxes),), action, "", said, policy.number, hangs)
+                yield Rule(
+                    policy.text, (Test(boxes),), action, "", said, policy.number, hangs,
+                    policy.place, policy.label, self._objects(policy),
+                )  # fmt: skip
+
+    def _objects(self, policy: Policy) -> Objects:
+        ends = ENDS[4 if policy.only_6 else self.version]
+        sides = zip(ends, (Dimension.SOURCE, Dimension.DESTINATION), strict=True)
+        return objects(
+            *(Use(self.addresses, policy.uses(o, f"{o}-negate"), at(side)) for o, side in sides),
+            Use(self.services, policy.uses("service", "service-negate"), _served),
+        )
 
     def _parts(self, policy: Policy) -> tuple[list[Part], list[str]]:
         """Give what a policy matches, and what in it is not understood."""
@@ -192,6 +236,10 @@ class _Reader:
         boxes = merged(box for boxes in found for box in boxes)
         negated = entry.one("service-negate", "disable") == "enable"
         return split(EVERYTHING, boxes)[1] if negated else boxes
+
+
+def _served(boxes: Sequence[Box], packet: Point) -> bool:
+    return any(holds(one, packet) for one in boxes)
 
 
 def _concerned(entry: Entry, ends: tuple[str, str], doubts: list[str]) -> bool:

@@ -56,6 +56,7 @@ def addresses(vdom: Entry, version: int) -> Book[Intervals]:
     suffix = "6" if version == 6 else ""
     book: Book[Intervals] = Book("address", {name: everywhere(version) for name in ANY_NAMES})
     for name, entry in vdom.block(f"firewall address{suffix}").items():
+        book.lines[name] = entry.line
         try:
             book.leaves[name] = _address(entry, version)
         except (Unclear, ValueError) as error:
@@ -67,6 +68,7 @@ def addresses(vdom: Entry, version: int) -> Book[Intervals]:
 def groups(book: Book[T], entries: Mapping[str, Entry]) -> None:
     """Read groups into the book that their members are in."""
     for name, entry in entries.items():
+        book.lines[name] = entry.line
         try:
             understood(entry, {"member"})
             book.groups[name] = tuple(entry.values.get("member", ()))
@@ -103,6 +105,7 @@ def services(vdom: Entry) -> Book[tuple[Box, ...]]:
     """Read services and their groups."""
     book: Book[tuple[Box, ...]] = Book("service", {"ALL": (EVERYTHING,)})
     for name, entry in vdom.block("firewall service custom").items():
+        book.lines[name] = entry.line
         try:
             book.leaves[name] = _service(entry)
         except (Unclear, ValueError) as error:

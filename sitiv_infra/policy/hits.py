@@ -19,7 +19,7 @@ def of_iptables(text: str) -> dict[int, int]:
 
 
 def of_nftables(ruleset: Iterable[Mapping[str, object]]) -> dict[int, int]:
-    """Give the packets of each rule of a ruleset that has a counter of its own."""
+    """Give the packets of each rule of an unfolded ruleset that has a counter of its own."""
     rules = [body for item in ruleset for kind, body in item.items() if kind == "rule"]
     return {
         number: packets

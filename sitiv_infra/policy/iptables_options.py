@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from ipaddress import ip_address, ip_network
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
-from sitiv_infra.policy.operands import FLAGS, ICMP, ICMPV6
+from sitiv_infra.policy.hardware import number_of
+from sitiv_infra.policy.iptables_matches import kind_of_address, unsettled
+from sitiv_infra.policy.operands import FLAGS, ICMP, ICMPV6, NEW
 from sitiv_infra.policy.operands import PROTOCOLS as NUMBERS
 from sitiv_infra.policy.rules import Action, Rule, Test
 from sitiv_infra.policy.space import (
     EVERYTHING,
-    PORTS,
     PROTOCOLS,
+    WITH_MAC,
     Box,
     Dimension,
+    Interval,
     Intervals,
+    common,
     union,
     without,
 )
@@ -27,13 +32,14 @@ from sitiv_infra.policy.space import (
 class More(IntEnum):
     """Dimensions that follow those of every box."""
 
-    COMES_BY = 5
-    LEAVES_BY = 6
-    STATE = 7
-    FLAGS = 8
+    COMES_BY = 6
+    LEAVES_BY = 7
+    STATE = 8
+    FLAGS = 9
 
 
-STATES = {"NEW": 0, "ESTABLISHED": 1, "RELATED": 2, "INVALID": 3, "UNTRACKED": 4}
+BEYOND = ("INVALID", "UNTRACKED")  # of packets that no connection is known of, nor begins with
+STATES = {NEW: 0, "ESTABLISHED": 1, "RELATED": 2, "INVALID": 3, "UNTRACKED": 4}
 ALL_FLAGS = 63  # FIN to URG: what --tcp-flags knows
 VERSION_BITS = {4: 32, 6: 128}
 TCP, UDP = NUMBERS["tcp"], NUMBERS["udp"]
@@ -46,6 +52,8 @@ QUIET = frozenset({
     "LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "TCPMSS", "TOS", "DSCP", "CLASSIFY", "SECMARK",
     "CONNSECMARK", "TRACE", "AUDIT", "SET", "TTL", "HL", "CHECKSUM", "NOTRACK", "CT", "LED",
 })  # fmt: skip
+TEXTS = frozenset({"--comment", "--string", "--hex-string"})
+UNJUDGED = frozenset({"-m", "--comment", "--reject-with"})
 NAMES = {
     "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--protocol": "-p",
     "--in-interface": "-i", "--out-interface": "-o", "--source-port": "--sport",
@@ -57,6 +65,7 @@ ENDS = {
     "-s": Dimension.SOURCE, "--src-range": Dimension.SOURCE,
     "-d": Dimension.DESTINATION, "--dst-range": Dimension.DESTINATION,
 }  # fmt: skip
+KINDS = {"--src-type": Dimension.SOURCE, "--dst-type": Dimension.DESTINATION}
 BY = {"-i": More.COMES_BY, "-o": More.LEAVES_BY}
 PORT_OPTIONS = {
     "--sport": (Dimension.SOURCE_PORT,), "--sports": (Dimension.SOURCE_PORT,),
@@ -66,11 +75,15 @@ PORT_OPTIONS = {
 ICMP_OPTIONS = {"--icmp-type": (1, ICMP), "--icmpv6-type": (58, ICMPV6)}
 
 
+@cache
 def whole(version: int) -> Box:
-    """Give the box of all packets of one address family."""
+    """Give the box of all packets of one address family.
+
+    Its sides are always the same objects, which is soon seen where boxes are cut.
+    """
     addresses = ((0, 2 ** VERSION_BITS[version] - 1),)
-    protocols, _, _, *ports = EVERYTHING
-    return (protocols, addresses, addresses, *ports, DEVICES, DEVICES, ((0, 4),), ((0, ALL_FLAGS),))
+    protocols, _, _, *rest = EVERYTHING
+    return (protocols, addresses, addresses, *rest, DEVICES, DEVICES, ((0, 4),), ((0, ALL_FLAGS),))
 
 
 NAME_BYTES = 64  # Linux knows names of 15 bytes; other systems longer ones
@@ -101,33 +114,34 @@ class Reader:
 
     def __init__(self, version: int) -> None:
         self.version = version
-        self.sides: dict[int, Intervals] = dict(enumerate(whole(version)))
+        self.sides = list(whole(version))
         self.either: Intervals | None = None  # --ports: of the one end or of the other
         self.doubts: list[str] = []
         self.action, self.target = Action.NONE, ""
 
-    def rule(self, number: int, line: str, words: list[str]) -> Rule:
-        """Give the rule that words make."""
+    def rule(self, line: str, words: list[str]) -> Rule:
+        """Give the rule that words make, without its number."""
         place = 0
         while place < len(words):
             place = self._option(words, place)
-            if self.action is not Action.NONE or self.target:
-                break
-        boxes = self._boxes()
-        tests = (Test(boxes),)
-        said = tuple(f"#{number}: {what}" for what in self.doubts)
-        return Rule(line, tests, self.action, self.target, said, number)
+            if self.target in QUIET:
+                break  # the rest says how to log or to mark
+        tests = (Test(self._boxes()),)
+        return Rule(line, tests, self.action, self.target, tuple(unsettled(self.doubts)))
 
     def _boxes(self) -> tuple[Box, ...]:
-        if not all(self.sides.values()):
-            return ()
-        one = tuple(self.sides[side] for side in sorted(self.sides))
+        one = tuple(self.sides)
         if self.either is None:
-            return (one,)
-        ends = (Dimension.SOURCE_PORT, Dimension.DESTINATION_PORT)
-        first = {**self.sides, ends[0]: self.either}
-        second = {**self.sides, ends[0]: without(PORTS, self.either), ends[1]: self.either}
-        return tuple(tuple(s[k] for k in sorted(s)) for s in (first, second) if all(s.values()))
+            return (one,) if all(one) else ()
+        by, to = one[Dimension.SOURCE_PORT], one[Dimension.DESTINATION_PORT]
+        ways = (
+            (common(by, self.either), to),
+            (without(by, self.either), common(to, self.either)),
+        )
+        found = (
+            (*one[: Dimension.SOURCE_PORT], *ports, *one[Dimension.SOURCE_MAC :]) for ports in ways
+        )
+        return tuple(box for box in found if all(box))
 
     def _option(self, words: list[str], place: int) -> int:
         """Read the option at a place; give the place of the next one."""
@@ -136,7 +150,10 @@ class Reader:
         option = NAMES.get(words[place], words[place]) if place < len(words) else ""
         place += 1
         given: list[str] = []
-        if place < len(words) and words[place] == "!":  # as old versions print it
+        if option in TEXTS:  # which may look like an option
+            given, place = words[place : place + 1], place + 1
+        ahead = [*words[place : place + 2], "", ""]
+        if ahead[0] == "!" and not ahead[1].startswith("-"):  # as old versions print it
             negated, place = True, place + 1
         while place < len(words) and not words[place].startswith("-") and words[place] != "!":
             given.append(words[place])
@@ -144,7 +161,7 @@ class Reader:
         try:
             self._take(option, given, negated=negated)
         except (ValueError, KeyError, IndexError):
-            self.doubts.append(" ".join([option, *given]))
+            self.doubts.append(" ".join([*(["!"] if negated else []), option, *given]))
         return place
 
     def _take(self, option: str, given: list[str], *, negated: bool) -> None:
@@ -156,11 +173,16 @@ class Reader:
         elif option in BY:
             spans = device(given[0].removesuffix("+"), prefix=given[0].endswith("+"))
             self._limit(BY[option], spans, negated=negated)
+        elif option in KINDS:
+            spans = kind_of_address(given[0], self.version)
+            self._limit(KINDS[option], spans, negated=negated)
+        elif option == "--mac-source":
+            self._hardware(number_of(given[0]), negated=negated)
         elif option in PORT_OPTIONS:
             self._ports(PORT_OPTIONS[option], given[0], negated=negated)
         elif option in ICMP_OPTIONS:
             self._icmp(*ICMP_OPTIONS[option], given[0], negated=negated)
-        elif option not in {"-m", "--comment"}:
+        elif option not in UNJUDGED:
             self._limit(*OTHERS[option](given), negated=negated)
 
     def _act(self, option: str, target: str) -> None:
@@ -174,20 +196,32 @@ class Reader:
 
     def _limit(self, side: int, spans: Intervals, *, negated: bool) -> None:
         now = self.sides[side]
-        self.sides[side] = without(now, spans) if negated else without(now, without(now, spans))
+        self.sides[side] = without(now, spans) if negated else common(now, spans)
+
+    def _hardware(self, number: int, *, negated: bool) -> None:
+        """Take a MAC address; a packet without one matches neither it nor its negation (xt_mac)."""
+        self._limit(Dimension.SOURCE_MAC, WITH_MAC, negated=False)
+        self._limit(Dimension.SOURCE_MAC, ((number, number),), negated=negated)
 
     def _addresses(self, option: str, given: str) -> Intervals:
         if option.endswith("-range"):
             low, _, high = given.partition("-")
-            ends = [ip_address(low), ip_address(high)]
-            spans = [(int(ends[0]), int(ends[1]))]
-        else:
-            nets = [ip_network(text, strict=False) for text in given.split(",")]
-            ends = [net.network_address for net in nets]
-            spans = [(int(net.network_address), int(net.broadcast_address)) for net in nets]
-        if any(end.version != self.version for end in ends):
-            raise ValueError("of the other address family")
-        return union(spans)
+            return union([(self._address(low), self._address(high))])
+        return union(self._network(text) for text in given.split(","))
+
+    def _address(self, given: str) -> int:
+        return int(IPv4Address(given) if self.version == 4 else IPv6Address(given))
+
+    def _network(self, given: str) -> Interval:
+        """Read a network as its ends; a mask need not be a prefix's length."""
+        address, slash, length = given.partition("/")
+        if slash and not length.isdecimal():
+            return _ends_of(ip_network(given, strict=False), self.version)
+        low, bits = self._address(address), VERSION_BITS[self.version]
+        rest = bits - int(length or bits)
+        if not 0 <= rest <= bits:
+            raise ValueError("longer than an address")
+        return low >> rest << rest, low | (1 << rest) - 1
 
     def _ports(self, sides: tuple[Dimension, ...], given: str, *, negated: bool) -> None:
         spans = union(_span(text) for text in given.split(","))
@@ -212,6 +246,13 @@ class Reader:
             self._limit(Dimension.DESTINATION_PORT, ((int(code), int(code)),), negated=negated)
 
 
+def _ends_of(network: IPv4Network | IPv6Network, version: int) -> Interval:
+    """Give the first and the last address; ValueError for the other address family."""
+    if network.version != version:
+        raise ValueError("of the other address family")
+    return int(network.network_address), int(network.broadcast_address)
+
+
 def _span(text: str) -> tuple[int, int]:
     low, colon, high = text.partition(":")
     return int(low or 0), int(high or 65535) if colon else int(low)
@@ -223,6 +264,13 @@ def _flags(mask: str, wanted: str) -> Intervals:
 
 
 SYN_ALONE: Intervals = ((FLAGS["syn"], FLAGS["syn"]),)
+
+
+def beginning(box: Box) -> Box:
+    """Give the first packets of new connections among some, where a box tells them from others."""
+    if len(box) <= More.STATE:
+        return box
+    return (*box[: More.STATE], ((STATES[NEW], STATES[NEW]),), SYN_ALONE)
 
 
 def _bits(words: str) -> int:

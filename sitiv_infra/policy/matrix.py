@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from sitiv_infra.estate import Estate, Firewall, Flow
+from sitiv_infra.policy.elements import unfolded
 from sitiv_infra.policy.iptables_options import VERSION_BITS
 from sitiv_infra.policy.nftables import read
 from sitiv_infra.policy.operands import ICMP, ICMPV6
@@ -58,8 +59,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Carried:
-    """A firewall's rule base and the zones that it stands between, by IP version."""
+    """A firewall's site and rule base, and the zones that it stands between, by IP version."""
 
+    site: str
     rules: Mapping[int, RuleBase]
     spaces: Spaces
 
@@ -85,7 +87,7 @@ def zones_at(estate: Estate, site: str) -> Spaces:
         for name, zone in estate.zones.items():
             here = _subnets(estate, version, zone=name, site=site)
             if zone.rest:
-                rest = _public(version)
+                rest = public(version)
                 if zone.unassigned:
                     rest = without(((0, 2 ** VERSION_BITS[version] - 1),), rest)
                 here = union((*here, *without(rest, _subnets(estate, version))))
@@ -112,7 +114,8 @@ def _subnets(
     )
 
 
-def _public(version: int) -> Intervals:
+def public(version: int) -> Intervals:
+    """Give the addresses of the internet."""
     nets = [ip_network(text) for text in (NOT_PUBLIC if version == 4 else (PUBLIC_6,))]
     listed = union((int(n.network_address), int(n.broadcast_address)) for n in nets)
     return without(((0, 2 ** VERSION_BITS[4] - 1),), listed) if version == 4 else listed
@@ -120,11 +123,12 @@ def _public(version: int) -> Intervals:
 
 def carried(estate: Estate, firewall: Firewall, ruleset: Iterable[Mapping[str, object]]) -> Carried:
     """Read what a firewall does, and between which zones."""
-    objects = tuple(ruleset)
-    return Carried({v: read(objects, v) for v in (4, 6)}, zones_at(estate, firewall.site))
+    objects = unfolded(ruleset)
+    rules = {version: read(objects, version) for version in (4, 6)}
+    return Carried(firewall.site, rules, zones_at(estate, firewall.site))
 
 
-def _new_connections(version: int, source: Intervals, destination: Intervals) -> list[Box]:
+def new_connections(version: int, source: Intervals, destination: Intervals) -> list[Box]:
     """Give the first packets of every connection between two sets of addresses."""
     icmp = ICMP_NUMBER[version]
     ends = {Dimension.SOURCE: source, Dimension.DESTINATION: destination}
@@ -138,17 +142,14 @@ def _new_connections(version: int, source: Intervals, destination: Intervals) ->
 
 def undeclared(estate: Estate, firewall: Carried) -> Iterator[Difference]:
     """Yield, by ordered pair of zones, what is let through, or may be, without being declared."""
+    own = [flow for flow in estate.flows.values() if flow.holds_at(firewall.site)]
     for source, destination in firewall.pairs:
-        flows = [
-            flow
-            for flow in estate.flows.values()
-            if (flow.source, flow.destination) == (source, destination)
-        ]
+        flows = [flow for flow in own if (flow.source, flow.destination) == (source, destination)]
         passing: list[tuple[int, Box]] = []
         doubts: set[str] = set()
         for rules, here, there in firewall.between(source, destination):
             listed = [packets(s, rules.version) for flow in flows for s in flow.services]
-            new = _new_connections(rules.version, here, there)
+            new = new_connections(rules.version, here, there)
             outside = [piece for one in new for piece in split(one, listed)[1]]
             for part in rules.fates(outside):
                 if part.certain is Verdict.ACCEPT:

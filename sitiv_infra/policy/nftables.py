@@ -1,8 +1,8 @@
 """Reads ``nft -j list ruleset`` (JSON schema 1, libnftables-json(5)) as a rule base.
 
-It is read for one address family at a time, and for the first packet of a new connection: ``ct
-state new``, a TCP SYN, a rate that is not exceeded. Every statement and every match that is not
-known here leaves a doubt on its rule.
+It is read for one address family at a time, and, unless another state is asked for, for the first
+packet of a new connection: ``ct state new``, a TCP SYN. A rate is not exceeded. Every statement and
+every match that is not known here leaves a doubt on its rule.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sitiv_infra.messages import noop
-from sitiv_infra.policy.operands import Columns, always, columns_of, constant_of, is_foreign, text
+from sitiv_infra.policy.elements import unfolded
+from sitiv_infra.policy.operands import (
+    NEW,
+    Case,
+    Columns,
+    always,
+    apart,
+    columns_of,
+    constant_of,
+    is_foreign,
+    text,
+)
 from sitiv_infra.policy.rules import Action, Base, Rule, RuleBase, Test, Verdict, joined
 from sitiv_infra.policy.sets import Sets
-from sitiv_infra.policy.space import EVERYTHING, Box, Dimension, box
+from sitiv_infra.policy.space import EVERYTHING, Box, Dimension, box, difference
 
 VERSIONS = {
     "ip": frozenset({4}),
@@ -45,13 +56,16 @@ def read(
     version: int,
     hooks: Sequence[str] = FORWARDED,
     device: str | None = None,
+    state: str = NEW,
 ) -> RuleBase:
-    """Read the objects of a ruleset for IP version 4 or 6.
+    """Read the objects of a ruleset, unfolded, for IP version 4 or 6.
 
     hooks -- those that the packets in question pass, in their order. device -- the one that packets
-    for the host itself come in by; without it, a rule about devices is a doubt.
+    for the host itself come in by; without it, a rule about devices is a doubt. state -- that of
+    the packets' connections: one of ``STATES``.
     """
-    kinds = [(kind, body) for entry in ruleset for kind, body in entry.items()]
+    case = Case(version, device, state)
+    kinds = [(kind, body) for entry in unfolded(ruleset) for kind, body in entry.items()]
     objects = [(kind, body) for kind, body in kinds if isinstance(body, dict)]
     sets = Sets(objects, version)
     translated = any(_names(body) & TRANSLATIONS for kind, body in objects if kind == "rule")
@@ -73,7 +87,7 @@ def read(
                 bases.append((*order, base._replace(blurred=base.blurred or dormant)))
         elif kind == "rule":
             rules = chains.setdefault(_chain(body, body.get("chain")), [])
-            rules.extend(_Reader(body, sets, version, device).rules(number))
+            rules.extend(_Reader(body, sets, case).rules(number))
     ordered = sorted(bases, key=lambda item: item[:2])
     frozen = {name: tuple(rules) for name, rules in chains.items()}
     return RuleBase(version, frozen, tuple(base for *_, base in ordered))
@@ -108,13 +122,11 @@ def _base(body: Mapping[str, object], *, translated: bool) -> Base:
 class _Reader:
     """Reads one rule; a verdict map or a raw port makes several rules of it."""
 
-    def __init__(
-        self, body: Mapping[str, object], sets: Sets, version: int, device: str | None
-    ) -> None:
+    def __init__(self, body: Mapping[str, object], sets: Sets, case: Case) -> None:
         self.body = body
         self.sets = sets
-        self.version = version
-        self.device = device
+        self.case = case
+        self.version = case.version
         comment = f" ({body['comment']})" if body.get("comment") else ""
         self.name = f"{_chain(body, body.get('chain'))} #{body.get('handle')}{comment}"
 
@@ -128,6 +140,8 @@ class _Reader:
         expressions = self.body.get("expr")
         if not isinstance(expressions, list):
             return [self._rule(Way((), ("not a list of statements",)), Action.EITHER)]
+        if self._foreign(expressions):
+            return []
         for item in expressions:
             key, value = _single(item)
             if key == "match":
@@ -140,6 +154,11 @@ class _Reader:
                 if action is not None:
                     found += [self._rule(way, *action) for way in ways]
         return found
+
+    def _foreign(self, expressions: Sequence[object]) -> bool:
+        """Whether a rule begins by looking at the header of the other address family."""
+        first, value = _single(expressions[0]) if expressions else ("", None)
+        return first == "match" and is_foreign(_dict(value).get("left"), self.version)
 
     def _rule(self, way: Way, action: Action, target: str = "") -> Rule:
         place = _chain(self.body, target) if target else ""
@@ -176,19 +195,25 @@ class _Reader:
 
     def _match(self, way: Way, value: object) -> list[Way]:
         body = _dict(value)
-        left, operator, right = body.get("left"), str(body.get("op")), body.get("right")
+        operator = str(body.get("op"))
+        left, right = apart(body.get("left"), body.get("right"))
+        if NEVER in way.tests:
+            return [way]
         if is_foreign(left, self.version):
             return [Way((*way.tests, NEVER), way.doubts)]
-        held = constant_of(left, operator, right, self.version, self.device)
-        if held is not None:
-            tests = (always(left), Test((EVERYTHING,), negated=not held))
-            return [Way((*way.tests, *tests), way.doubts)]
         columns = columns_of(left, self.version)
-        rows = self.sets.rows(columns, operator, right, self.body) if columns else None
-        if columns is None or rows is None:
+        if columns is None:
+            return [self._constant(way, left, operator, right)]
+        rows = self.sets.rows(columns, operator, right, self.body)
+        if rows is None:
             return [Way(way.tests, (*way.doubts, text(left)))]
-        test = Test(rows, negated=operator == "!=")
-        return self._ways(way, columns, test)
+        return self._ways(way, columns, Test(rows, negated=operator == "!="))
+
+    def _constant(self, way: Way, left: object, operator: str, right: object) -> Way:
+        held = constant_of(left, operator, right, self.case)
+        if held is None:
+            return Way(way.tests, (*way.doubts, text(left)))
+        return Way((*way.tests, always(left) if held else NEVER), way.doubts)
 
     def _ways(self, way: Way, columns: Columns, test: Test) -> list[Way]:
         """Add a test and what its fields imply; raw port bytes say nothing without ports."""
@@ -199,8 +224,12 @@ class _Reader:
         if not columns.raw:
             return [understood]
         ported = Test((PORTED,))
-        raw = Way((*way.tests, *needs, ported._replace(negated=True)), (*way.doubts, RAW))
-        return [understood._replace(tests=(*way.tests, *needs, ported, test)), raw]
+        found = [understood._replace(tests=(*way.tests, *needs, ported, test))]
+        odd = (EVERYTHING,) if test.negated else tuple(columns.without_ports(test.boxes))
+        if any(difference(one, PORTED) for one in odd):
+            tests = (*way.tests, *needs, ported._replace(negated=True), Test(odd))
+            found.append(Way(tests, (*way.doubts, RAW)))
+        return found
 
     def _verdict_map(self, way: Way, value: object) -> list[Rule]:
         body = _dict(value)

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sitiv_infra.policy.iptables_options import VERSION_BITS
+from sitiv_infra.policy.iptables_options import VERSION_BITS, More
+from sitiv_infra.policy.rules import Objects
 from sitiv_infra.policy.space import (
     PORTS,
     Box,
     Dimension,
     Interval,
     Intervals,
+    Point,
     box,
     gathered,
     split,
     union,
+    within,
     without,
 )
 
 T = TypeVar("T")
-WITH_DEVICES = (
-    7  # dimensions: those of every box, and the devices that a packet comes and leaves by
-)
+WITH_DEVICES = More.STATE  # dimensions: those of every box, and the devices
 
 
 @dataclass
 class Book(Generic[T]):
     """Objects of one namespace: what they stand for, groups, and those that only the device knows.
 
-    ``what`` is what a person calls them.
+    ``what`` is what a person calls them. ``lines`` tell where in the text an object or a group is,
+    and, under both names, where a member was put into a group, if that is a line of its own.
     """
 
     what: str
     leaves: dict[str, T] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unclear: dict[str, str] = field(default_factory=dict)
+    lines: dict[str | tuple[str, str], int] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.leaves or name in self.groups or name in self.unclear
@@ -63,6 +67,56 @@ class Book(Generic[T]):
             else:
                 doubts.append(f"{self.what} {name} is not in the file")
         return list(found.values()), doubts
+
+    def ways(
+        self, names: Iterable[str], holds: Callable[[T], bool], above: tuple[str, ...] = ()
+    ) -> Iterator[str]:
+        """Yield the written objects under some names that hold something, with their groups."""
+        for name in names:
+            if name in self.lines and name in self.leaves and holds(self.leaves[name]):
+                yield self._told(name, above)
+            elif name not in above:
+                yield from self.ways(self.groups.get(name, ()), holds, (name, *above))
+
+    def _told(self, name: str, above: tuple[str, ...]) -> str:
+        told = f"{self.what} {name} (line {self.lines[name]})"
+        for member, group in zip((name, *above), above, strict=False):
+            line = self.lines.get((group, member), self.lines.get(group))
+            told += f" in {group} (line {line})"
+        return told
+
+
+class Use(NamedTuple):
+    """Names in a rule, and whether an object under one of them holds a packet."""
+
+    book: Book[Any]
+    names: Iterable[str]
+    holds: Callable[..., bool]  # an object and a ``packet``
+
+
+def called(rule: str, name: str, line: int) -> str:
+    """Say how people find a rule: by what its product calls it, its name, if any, and its line."""
+    named = f' "{name}"' if name else ""
+    return f"{rule}{named} (line {line})"
+
+
+def at(side: Dimension) -> Callable[..., bool]:
+    """Give whether addresses hold that of a ``packet`` on a side."""
+    return partial(_at, side)
+
+
+def _at(side: Dimension, spans: Intervals, packet: Point) -> bool:
+    return within(spans, packet[side])
+
+
+def objects(*uses: Use) -> Objects:
+    """Give how to name the objects that a rule matches a packet by."""
+    return partial(_used, uses)
+
+
+def _used(uses: Iterable[Use], packet: Point) -> Iterator[str]:
+    for use in uses:
+        yield from use.book.ways(use.names, partial(use.holds, packet=packet))
 
 
 class Side(NamedTuple):

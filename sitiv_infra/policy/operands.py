@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from sitiv_infra.policy.rules import Test
@@ -11,6 +12,8 @@ from sitiv_infra.policy.space import (
     EVERYTHING,
     ICMP_CODE,
     ICMP_TYPE,
+    PORTS,
+    WITH_MAC,
     Box,
     Dimension,
     box,
@@ -37,10 +40,23 @@ ICMPV6 = {
     "nd-redirect": 137, "router-renumbering": 138, "ind-neighbor-solicit": 141,
     "ind-neighbor-advert": 142, "mld2-listener-report": 143,
 }  # fmt: skip
+NEW = "NEW"
 FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
-SYN = FLAGS["syn"]
 COMES_BY, LEAVES_BY = DEVICES = ("device in", "device out")
+HEADERS = {"ip": 4, "icmp": 4, "igmp": 4, "arp": 0, "ip6": 6, "icmpv6": 6}
 PORTED = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132, "udplite": 136}
+
+
+class Case(NamedTuple):
+    """The packets that a rule is read for: their family, the device, and the connection's state.
+
+    device -- the one by which packets for one of the host's own addresses come in, where the
+    question is about those.
+    """
+
+    version: int
+    device: str | None = None
+    state: str = NEW
 
 
 class Column(NamedTuple):
@@ -57,6 +73,11 @@ class Column(NamedTuple):
     address: bool = False
     raw: bool = False
 
+    @property
+    def hardware(self) -> bool:
+        """Whether it is a MAC address."""
+        return self.dimension is Dimension.SOURCE_MAC
+
 
 class Columns(NamedTuple):
     """The fields of a match: one, or those of a concatenation."""
@@ -70,6 +91,12 @@ class Columns(NamedTuple):
         """Whether port bytes are read without saying of which protocol."""
         return any(field.raw for field in self.fields)
 
+    def without_ports(self, boxes: Iterable[Box]) -> Iterator[Box]:
+        """Yield what a test may hold for where there are no ports: other bytes stand there."""
+        ports = {field.dimension for field in self.fields if field.raw}
+        for one in boxes:
+            yield tuple(PORTS if side in ports else spans for side, spans in enumerate(one))
+
 
 def _fields() -> dict[tuple[str, str], Column]:
     found = {
@@ -79,8 +106,10 @@ def _fields() -> dict[tuple[str, str], Column]:
         ("icmp", "code"): Column(ICMP_CODE, {}, 4, 1),
         ("icmpv6", "type"): Column(ICMP_TYPE, ICMPV6, 6, 58),
         ("icmpv6", "code"): Column(ICMP_CODE, {}, 6, 58),
+        ("meta", "l4proto"): Column(Dimension.PROTOCOL, PROTOCOLS),
         ("th", "sport"): Column(Dimension.SOURCE_PORT, raw=True),
         ("th", "dport"): Column(Dimension.DESTINATION_PORT, raw=True),
+        ("ether", "saddr"): Column(Dimension.SOURCE_MAC),
     }
     for name, number in PORTED.items():
         found[name, "sport"] = Column(Dimension.SOURCE_PORT, {}, None, number)
@@ -105,54 +134,59 @@ def text(value: object) -> str:
 
 def _payload(left: object, kind: str) -> dict[str, object] | None:
     if isinstance(left, dict) and len(left) == 1 and isinstance(left.get(kind), dict):
-        return dict(left[kind])
+        found: dict[str, object] = left[kind]
+        return found
     return None
 
 
 def is_foreign(left: object, version: int) -> bool:
     """Whether a header of the other address family is looked at: the match never holds."""
     payload = _payload(left, "payload") or {}
-    header = {"ip": 4, "icmp": 4, "igmp": 4, "arp": 0, "ip6": 6, "icmpv6": 6}
-    return header.get(str(payload.get("protocol")), version) != version
+    return HEADERS.get(str(payload.get("protocol")), version) != version
+
+
+def apart(left: object, right: object) -> tuple[object, object]:
+    """Give a match on both ports as such: nft prints one on their 32 bits, as one number."""
+    both = {"base": "th", "offset": 0, "len": 32}
+    if _payload(left, "payload") != both or not isinstance(right, int):
+        return left, right
+    fields = [{"payload": {"protocol": "th", "field": field}} for field in ("sport", "dport")]
+    return {"concat": fields}, {"concat": [right >> 16, right & 0xFFFF]}
 
 
 def columns_of(left: object, version: int) -> Columns | None:
     """Give the fields of a match's left side, or None where one of them is not known here."""
     parts = left.get("concat") if isinstance(left, dict) else None
-    fields: list[Column] = []
-    for part in parts if isinstance(parts, list) else [left]:
-        column = _column(part)
-        if column is None:
-            return None
-        fields.append(column)
-    if len({field.dimension for field in fields}) < len(fields):
+    names = tuple(map(_name_of, parts)) if isinstance(parts, list) else (_name_of(left),)
+    return _columns(names, version)
+
+
+def _name_of(part: object) -> tuple[str, str]:
+    payload = _payload(part, "payload")
+    if payload is not None:
+        return str(payload.get("protocol")), str(payload.get("field"))
+    meta = _payload(part, "meta") or {}
+    return "meta", str(meta.get("key"))
+
+
+@lru_cache(maxsize=1024)
+def _columns(names: tuple[tuple[str, str], ...], version: int) -> Columns | None:
+    fields = tuple(FIELDS[name] for name in names if name in FIELDS)
+    if len({field.dimension for field in fields}) < len(names):
         return None
     numbers = {field.protocol for field in fields if field.protocol is not None}
-    needs = tuple(box({Dimension.PROTOCOL: ((n, n),)}) for n in sorted(numbers))
+    needs = [box({Dimension.PROTOCOL: ((n, n),)}) for n in sorted(numbers)]
+    if any(field.hardware for field in fields):  # nft asks for an Ethernet device unsaid
+        needs.append(box({Dimension.SOURCE_MAC: WITH_MAC}))
     possible = all(field.version in {None, version} for field in fields)
-    return Columns(tuple(fields), needs, possible)
+    return Columns(fields, tuple(needs), possible)
 
 
-def _column(part: object) -> Column | None:
-    payload, meta = _payload(part, "payload"), _payload(part, "meta")
-    if payload is not None:
-        return FIELDS.get((str(payload.get("protocol")), str(payload.get("field"))))
-    if meta is not None and meta.get("key") == "l4proto":
-        return Column(Dimension.PROTOCOL, PROTOCOLS)
-    return None
-
-
-def constant_of(
-    left: object, operator: str, right: object, version: int, device: str | None = None
-) -> bool | None:
-    """Tell whether a match holds that is the same for every new connection; None if it isn't.
-
-    device -- the one by which packets for one of the host's own addresses come in, where the
-    question is about those.
-    """
+def constant_of(left: object, operator: str, right: object, case: Case) -> bool | None:
+    """Tell whether a match holds that is the same for every packet of a case; None if it isn't."""
     if operator not in {"==", "!=", "in"}:
         return None
-    is_same = _same(left, right, version, device) if operator != "in" else _one_of(left, right)
+    is_same = _same(left, right, case) if operator != "in" else _one_of(left, right, case)
     if is_same is None:
         return None
     return not is_same if operator == "!=" else is_same
@@ -171,22 +205,22 @@ def _words(right: object) -> set[str] | None:
     return words if all(isinstance(word, str) for word in listed) else None
 
 
-def _same(left: object, right: object, version: int, device: str | None) -> bool | None:
+def _same(left: object, right: object, case: Case) -> bool | None:
     """Compare a constant with a word or with the words of an anonymous set."""
     if _is_reverse_path(left):
         return False if right in (False, 0, "0") else None
-    if _is_kind_of_address(left) and device is not None:
+    if _is_kind_of_address(left) and case.device is not None:
         words = _words(right)
         return None if words is None else "local" in words
-    flags = _flags(left, right)
+    flags = _flags(left, right) if case.state == NEW else None
     if flags is not None:
         return flags
-    known = _constant(left, version)
+    known = _constant(left, case)
     words = _words(right)
     if known is None or words is None or any(word.startswith("@") for word in words):
         return None
     if known in DEVICES:
-        return _is_device(words, device if known == COMES_BY else None)
+        return _is_device(words, case.device if known == COMES_BY else None)
     return known in words
 
 
@@ -197,15 +231,18 @@ def _is_device(words: set[str], device: str | None) -> bool | None:
     return any(device == w or (w.endswith("*") and device.startswith(w[:-1])) for w in words)
 
 
-def _constant(left: object, version: int) -> str | None:
-    """Name what the first packet of another machine's connection has, whoever sends it."""
+def _constant(left: object, case: Case) -> str | None:
+    """Name what every packet of a case has, whoever sends it."""
     meta, tracked = _payload(left, "meta"), _payload(left, "ct")
     if tracked is not None and set(tracked) == {"key"}:
-        return {"state": "new", "direction": "original"}.get(str(tracked["key"]))
+        known = {"state": case.state.lower()}
+        if case.state == NEW:
+            known["direction"] = "original"
+        return known.get(str(tracked["key"]))
     if meta is not None:
         return {
-            "nfproto": f"ipv{version}",
-            "protocol": "ip" if version == 4 else "ip6",
+            "nfproto": f"ipv{case.version}",
+            "protocol": "ip" if case.version == 4 else "ip6",
             "iif": COMES_BY, "iifname": COMES_BY, "oif": LEAVES_BY, "oifname": LEAVES_BY,
         }.get(str(meta.get("key")))  # fmt: skip
     return None
@@ -225,15 +262,15 @@ def _is_kind_of_address(left: object) -> bool:
     return lookup.get("result") == "type" and lookup.get("flags") in ("daddr", ["daddr"])
 
 
-def _one_of(left: object, right: object) -> bool | None:
+def _one_of(left: object, right: object, case: Case) -> bool | None:
     """Tell whether one of several bits is set: states of a connection, flags of TCP."""
     words = _words(right)
     if words is None:
         return None
     if _payload(left, "ct") == {"key": "state"}:
-        return "new" in words
-    flags = _bits(right)
-    return bool(flags & SYN) if _is_flags(left) and flags is not None else None
+        return case.state.lower() in words
+    flags = _bits(right) if case.state == NEW else None
+    return bool(flags & FLAGS["syn"]) if _is_flags(left) and flags is not None else None
 
 
 def _is_flags(left: object) -> bool:
@@ -246,11 +283,11 @@ def _flags(left: object, right: object) -> bool | None:
     if value is None:
         return None
     if _is_flags(left):
-        return value == SYN
+        return value == FLAGS["syn"]
     masked = left.get("&") if isinstance(left, dict) else None
     if isinstance(masked, list) and len(masked) == 2 and _is_flags(masked[0]):
         mask = _bits(masked[1])
-        return None if mask is None else SYN & mask == value
+        return None if mask is None else FLAGS["syn"] & mask == value
     return None
 
 

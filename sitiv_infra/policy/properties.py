@@ -1,15 +1,19 @@
 """What rules of a cell of the matrix must look like, against those that a firewall has.
 
-The properties are those of a unified security policy, see ``Properties``; when a rule was last hit
-is not told by one look at its counter, so it is not judged here.
+The properties are those of a unified security policy, see ``Properties``. That a rule was hit is
+proved by looks at its counter in two nights. That it was not is never proved: counters begin anew
+unseen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sitiv_infra.estate import Cell, Estate, Firewall, Properties
+from sitiv_infra.facts import FirewallFacts
+from sitiv_infra.policy.elements import unfolded
 from sitiv_infra.policy.exact import FAMILIES, forwarded, whole
 from sitiv_infra.policy.lists import Line
 from sitiv_infra.policy.matrix import Spaces, zones_at
@@ -31,11 +35,19 @@ class Lacking(NamedTuple):
     properties: tuple[str, ...]
 
 
+class Judged(NamedTuple):
+    """A cell's rules that lack what it demands, and those that are not known to be hit lately."""
+
+    cell: Cell
+    lacking: tuple[Lacking, ...]
+    unhit: tuple[str, ...]
+
+
 def lacking(
-    estate: Estate, firewall: Firewall, ruleset: Iterable[Mapping[str, object]]
-) -> Iterator[tuple[Cell, tuple[Lacking, ...]]]:
-    """Yield cells that demand something and have rules, and those rules that lack some of it."""
-    objects = tuple(ruleset)
+    estate: Estate, firewall: Firewall, seen: FirewallFacts, now: datetime
+) -> Iterator[Judged]:
+    """Judge the cells that demand something and have rules on a firewall."""
+    objects = unfolded(seen.ruleset)
     spaces = zones_at(estate, firewall.site)
     bodies = _bodies(objects)
     lines = [
@@ -43,7 +55,7 @@ def lacking(
         for version in FAMILIES
         for rules in forwarded(objects, version).lists
         for line in rules.lines
-        if line.verdict is Verdict.ACCEPT and line.number
+        if line.verdict is Verdict.ACCEPT and line.number and not line.ends
     ]
     for cell in estate.cells.values():
         if cell.properties != Properties():
@@ -52,8 +64,20 @@ def lacking(
             for version, line in inside:
                 found = _missing(cell.properties, version, line, bodies[line.number])
                 missing.setdefault(line.text, {}).update(dict.fromkeys(found))
+            lost = tuple(Lacking(rule, tuple(p)) for rule, p in missing.items() if p)
             if inside:
-                yield cell, tuple(Lacking(rule, tuple(p)) for rule, p in missing.items() if p)
+                yield Judged(cell, lost, _unhit(cell, [line for _, line in inside], seen, now))
+
+
+def _unhit(
+    cell: Cell, lines: Iterable[Line], seen: FirewallFacts, now: datetime
+) -> tuple[str, ...]:
+    """Name the rules that are not known to be hit lately, where the cell demands that."""
+    if cell.properties.hit_within_days is None:
+        return ()
+    since = now - timedelta(days=cell.properties.hit_within_days)
+    lately = {n for n, hit in seen.hits.items() if hit.after and hit.after >= since}
+    return tuple(dict.fromkeys(line.text for line in lines if line.number not in lately))
 
 
 def _bodies(objects: Iterable[Mapping[str, object]]) -> dict[int, Mapping[str, object]]:

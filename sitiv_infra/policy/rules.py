@@ -7,13 +7,13 @@ never read as "the rule isn't there".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from sitiv_infra.messages import noop
-from sitiv_infra.policy.space import EVERYTHING, Box, intersection, split
+from sitiv_infra.policy.space import EVERYTHING, Box, Point, intersection, split
 
 
 class Verdict(StrEnum):
@@ -26,6 +26,7 @@ class Verdict(StrEnum):
 BOTH = frozenset(Verdict)
 OTHERWISE = noop("packets may look otherwise there")
 NO_CHAIN = noop("no such chain")
+Objects = Callable[[Point], Iterable[str]]
 
 
 class Action(StrEnum):
@@ -40,6 +41,11 @@ class Action(StrEnum):
     EITHER = "either"
 
 
+def no_objects(_: Point) -> Iterable[str]:
+    """Name no object: the rule says by itself which packets it matches."""
+    return ()
+
+
 class Test(NamedTuple):
     """A condition: the packet lies in one of the boxes, or, negated, in none of them."""
 
@@ -51,7 +57,9 @@ class Rule(NamedTuple):
     """Tests that must all hold, then an action; with doubts it may also not match.
 
     ``number`` is its place among the rules of the dump, from 1. ``meaning`` tells rules apart whose
-    doubts read the same, but stand for something else in each dump.
+    doubts read the same, but stand for something else in each dump. ``place`` is how people find it
+    in the dump, where its name is not that, and ``label`` what somebody named it there; ``objects``
+    names those that it matches a packet by.
     """
 
     name: str
@@ -61,13 +69,16 @@ class Rule(NamedTuple):
     doubts: tuple[str, ...] = ()
     number: int = 0
     meaning: str = ""
+    place: str = ""
+    label: str = ""
+    objects: Objects = no_objects
 
 
 class Base(NamedTuple):
     """A chain that the kernel itself enters; ``blurred`` where its drops may not hold.
 
     They may not hold where the packet could look otherwise: before or after address translation,
-    or on one device only.
+    or on one device only. ``unsaid`` tells why its policy is not known, where it is not.
     """
 
     chain: str
@@ -75,6 +86,7 @@ class Base(NamedTuple):
     versions: frozenset[int]
     policy: Verdict
     blurred: bool = False
+    unsaid: tuple[str, ...] = ()
 
 
 class Part(NamedTuple):
@@ -223,6 +235,8 @@ def joined(tests: Iterable[Test]) -> tuple[Test, ...]:
     for test in tests:
         if test.negated or len(test.boxes) > 1:
             others.append(test)
+        elif core is EVERYTHING and test.boxes and all(test.boxes[0]):
+            core = test.boxes[0]
         else:
             core = intersection(core, test.boxes[0]) if core and test.boxes else None
     first = () if core == EVERYTHING else (Test((core,) if core else ()),)
@@ -231,6 +245,7 @@ def joined(tests: Iterable[Test]) -> tuple[Test, ...]:
 
 def _concerned(rule: Rule, boxes: Sequence[Box]) -> bool:
     """Whether a rule may match any of some packets."""
-    if not rule.tests or rule.tests[0].negated:
-        return True
-    return any(intersection(one, seen) for one in rule.tests[0].boxes for seen in boxes)
+    return all(
+        test.negated or any(intersection(one, seen) for one in test.boxes for seen in boxes)
+        for test in rule.tests
+    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import product
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count, product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitiv_infra.policy.space import Box, Intervals, Point
 
+WHOLE = 2  # ends, of a dimension in which no box is limited: where it begins, and what follows it
+LARGEST = 2**62  # beyond, numbers are Python's own
 Ranks = NDArray[np.int32]  # of a corner, [dimension]; of boxes, [dimension, box]
 
 
@@ -17,12 +20,12 @@ class Scale:
     """Ranks of all ends of intervals, a dimension each; ``whole`` is the box of everything."""
 
     def __init__(self, whole: Box, boxes: Iterable[Box]) -> None:
-        given = [whole, *boxes]
         self.whole = whole
-        self.cuts = [_ends(box[side] for box in given) for side in range(len(whole))]
-        # The dimensions, those in which boxes differ most first.
-        self.order = sorted(range(len(whole)), key=lambda side: -len(self.cuts[side]))
-        self._ranks = [{cut: rank for rank, cut in enumerate(cuts)} for cuts in self.cuts]
+        self.cuts = [_ends(sides) for sides in zip(whole, *boxes, strict=True)]
+        # The dimensions in which boxes differ, those in which they do most first; at least one.
+        ordered = sorted(range(len(whole)), key=lambda side: -len(self.cuts[side]))
+        self.order = [side for side in ordered if len(self.cuts[side]) > WHOLE] or ordered[:1]
+        self._ranks = [dict(zip(cuts, count(), strict=False)) for cuts in self.cuts]
 
     def point(self, ranks: Sequence[int] | Ranks) -> Point:
         """Give the packet at a corner of ranks."""
@@ -47,16 +50,38 @@ class Scale:
         Plain boxes have one interval a dimension. Ends must be among those that the scale was made
         of.
         """
-        spans = [row for box in boxes for row in product(*box)]
-        lows = np.empty((len(self.cuts), len(spans)), dtype=np.int32)
-        highs = np.empty_like(lows)
-        for side, ranks in enumerate(self._ranks):
-            lows[side] = [ranks[row[side][0]] for row in spans]
-            highs[side] = [ranks[row[side][1] + 1] - 1 for row in spans]
+        rows = [row for box in boxes for row in product(*box)]
+        lows = np.zeros((len(self.cuts), len(rows)), dtype=np.int32)
+        highs = np.zeros_like(lows)
+        spans = list(zip(*rows, strict=True))
+        for side in self.order if rows else ():
+            ranks = self._ranks[side]
+            lows[side] = [ranks[low] for low, _ in spans[side]]
+            highs[side] = [ranks[high + 1] for _, high in spans[side]]
+        highs[self.order] -= 1
         return lows, highs
 
+    def rank(self, side: int, cut: int) -> int:
+        """Give the rank of where an interval begins, or of what follows one."""
+        return self._ranks[side][cut]
 
-def _ends(sides: Iterable[Intervals]) -> list[int]:
-    """Give where intervals begin, and where what follows them does."""
-    spans = {span for side in sides for span in side}
-    return sorted({low for low, _ in spans} | {high + 1 for _, high in spans})
+    def around(self, box: Box) -> Iterator[tuple[Ranks, Ranks]]:
+        """Give ranks that hold the plain boxes of a box whose ends the scale need not have.
+
+        A box of the scale shares a packet with it just where it shares a rank with these.
+        """
+        for spans in product(*box):
+            ends = list(zip(self.cuts, spans, strict=True))
+            low = [bisect_right(cuts, low) - 1 for cuts, (low, _) in ends]
+            high = [bisect_right(cuts, high) - 1 for cuts, (_, high) in ends]
+            yield np.array(low, dtype=np.int32), np.array(high, dtype=np.int32)
+
+
+def _ends(sides: tuple[Intervals, ...]) -> list[int]:
+    """Give where intervals begin, and where what follows them does; first comes the whole side."""
+    distinct = dict(zip(map(id, sides), sides, strict=True))  # most are one object: all values
+    spans = list(chain.from_iterable(distinct.values()))
+    ends = np.array(spans, dtype=np.int64 if sides[0][-1][1] < LARGEST else object)
+    ends[:, 1] += 1
+    found: list[int] = np.unique(ends).tolist()
+    return found

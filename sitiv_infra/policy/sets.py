@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 
+from sitiv_infra.policy.hardware import number_of
 from sitiv_infra.policy.operands import Column, Columns
-from sitiv_infra.policy.space import PORTS, Box, Dimension, Interval, Intervals, box, union
+from sitiv_infra.policy.space import (
+    PORTS,
+    Box,
+    Dimension,
+    Interval,
+    Intervals,
+    box,
+    gathered,
+    union,
+)
+
+# What an element may have beside its value: none of it decides whether a packet is in the set.
+PLAIN = frozenset({"val", "comment", "counter", "timeout", "expires", "last"})
+
+BITS = {4: 32, 6: 128}
+PACKED = {4: AF_INET, 6: AF_INET6}
+MAC_BITS = 48
 
 
 class Sets:
@@ -55,7 +72,7 @@ class Sets:
         if len(found) < len(rows):
             return None
         if len(columns.fields) > 1 or not found:
-            return tuple(found)
+            return tuple(gathered(found))
         side = columns.fields[0].dimension
         return (box({side: union(interval for row in found for interval in row[side])}),)
 
@@ -78,8 +95,11 @@ def _key(body: Mapping[str, object], name: object) -> tuple[str, str, str]:
 
 
 def _value(element: object) -> object:
+    """Give what an element is; None where more is said of it than is known to change nothing."""
     inner = element.get("elem") if isinstance(element, dict) else None
-    return inner.get("val") if isinstance(inner, dict) else element
+    if not isinstance(inner, dict):
+        return element
+    return inner.get("val") if inner.keys() <= PLAIN else None
 
 
 def _compared(columns: Columns, operator: str, right: object) -> tuple[Box, ...] | None:
@@ -98,13 +118,13 @@ def _interval(column: Column, value: object, version: int) -> Interval | None:
         if isinstance(value, dict) and "range" in value:
             low, high = (_number(column, end, version) for end in value["range"])
             return low, high
-        if isinstance(value, dict) and "prefix" in value and column.address:
-            net = ip_network(f"{value['prefix']['addr']}/{value['prefix']['len']}")
-            if net.version != version:
-                return None
-            return int(net.network_address), int(net.broadcast_address)
+        if isinstance(value, dict) and "prefix" in value and (column.address or column.hardware):
+            low = _number(column, value["prefix"]["addr"], version)
+            bits = MAC_BITS if column.hardware else BITS[version]
+            rest = (1 << bits - int(value["prefix"]["len"])) - 1
+            return None if low & rest else (low, low | rest)
         number = _number(column, value, version)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OSError):
         return None
     return number, number
 
@@ -112,10 +132,9 @@ def _interval(column: Column, value: object, version: int) -> Interval | None:
 def _number(column: Column, value: object, version: int) -> int:
     """Read one value of a field; ValueError where it is not one."""
     if column.address:
-        address = ip_address(str(value))
-        if address.version != version:
-            raise ValueError("of the other address family")
-        return int(address)
+        return int.from_bytes(inet_pton(PACKED[version], str(value)), "big")
+    if column.hardware:
+        return number_of(str(value))
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("not a number or a word")  # noqa: TRY004 - it came from a file
     number = column.words[value] if isinstance(value, str) and value in column.words else int(value)

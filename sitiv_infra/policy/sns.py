@@ -9,12 +9,13 @@ judged; a rule that asks for one of its own is undecided. Rules that the applian
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sitiv_infra.policy.iptables_options import DEVICES, device
-from sitiv_infra.policy.objects import everywhere, merged, placed, side
+from sitiv_infra.policy.objects import Use, at, called, everywhere, merged, objects, placed, side
 from sitiv_infra.policy.rules import Action, Base, Rule, RuleBase, Test, Verdict
-from sitiv_infra.policy.sns_objects import Objects
+from sitiv_infra.policy.rules import Objects as Naming
+from sitiv_infra.policy.sns_objects import Objects, Service
 from sitiv_infra.policy.sns_text import UNKNOWN, Text, Written
 from sitiv_infra.policy.sns_text import read as read_text
 from sitiv_infra.policy.space import (
@@ -24,8 +25,10 @@ from sitiv_infra.policy.space import (
     Box,
     Dimension,
     Intervals,
+    Point,
     box,
     common,
+    holds,
     intersection,
     union,
 )
@@ -49,6 +52,7 @@ USUAL = {
     "antispam": {"off"}, "ftpfiltering": {"off"}, "proxycache": {"off"}, "synproxy": {"off"},
     "beforevpn": {"off"}, "enforceipsecforward": {"off"}, "enforceipsecreverse": {"off"},
 }  # fmt: skip
+NAMED = ("rulename", "name", "comment")
 ICMP, ICMPV6 = 1, 58
 DEVICE = re.compile(r"[\w.-]{1,60}", re.ASCII)
 
@@ -63,7 +67,7 @@ def read(text: str) -> dict[int, RuleBase]:
     for version in (4, 6):
         reader = _Reader(said, version)
         chains = {
-            slot: tuple(reader.rule(rule) for rule in rules if rule is not None)
+            slot: tuple(reader.rule(rule, n) for n, rule in enumerate(rules, 1) if rule is not None)
             for slot, rules in said.slots.items()
         }
         bases = (Base(slot, "forward", frozenset({version}), Verdict.DROP) for slot in chains)
@@ -79,8 +83,8 @@ class _Reader:
         self.objects = Objects(text, version)
         self.version = version
 
-    def rule(self, written: Written) -> Rule:
-        """Give a rule; one that is off has no packets, and leaves no doubt."""
+    def rule(self, written: Written, position: int) -> Rule:
+        """Give the rule at a position; one that is off has no packets, and leaves no doubt."""
         tokens, doubts = written.tokens, list(_doubted(written.tokens))
         word = tokens.get("action", "")
         action = ACTIONS.get(word, Action.NONE)
@@ -90,7 +94,19 @@ class _Reader:
         said = tuple(f"#{written.number}: {what}" for what in dict.fromkeys(doubts) if boxes)
         hangs = {name: value for name, value in tokens.items() if name not in NEUTRAL}
         meaning = self.text.meaning(hangs) if said else ""
-        return Rule(written.text, (Test(boxes),), action, "", said, written.number, meaning)
+        name = next((tokens[one] for one in NAMED if tokens.get(one)), "")
+        return Rule(
+            written.text, (Test(boxes),), action, "", said, written.number, meaning,
+            called(f"rule {written.position or position}", name, written.line), name,
+            self._objects(tokens),
+        )  # fmt: skip
+
+    def _objects(self, tokens: dict[str, str]) -> Naming:
+        ends = (("srctarget", Dimension.SOURCE), ("dsttarget", Dimension.DESTINATION))
+        return objects(
+            *(Use(self.objects.addresses, _names(tokens, o), at(side)) for o, side in ends),
+            Use(self.objects.services, _names(tokens, "dstport"), _served),
+        )
 
     def _boxes(self, tokens: dict[str, str], doubts: list[str]) -> tuple[Box, ...]:
         ends = [self._end(tokens, option, doubts) for option in ("srctarget", "dsttarget")]
@@ -152,6 +168,16 @@ class _Reader:
         if wide and any(service.vague for service in found):
             doubts.append(f"{option}={names}: of which protocols?")
         return (EVERYTHING,) if unclear else tuple(b for service in found for b in service.boxes)
+
+
+def _names(tokens: dict[str, str], option: str) -> Sequence[str]:
+    """Give the names under an option; none where it says what must not be."""
+    given = tokens.get(option, "")
+    return () if given.startswith("!") else given.removeprefix("=").split(",")
+
+
+def _served(service: Service, packet: Point) -> bool:
+    return any(holds(one, packet) for one in service.boxes)
 
 
 def _turned(one: Box) -> Box:

@@ -39,8 +39,9 @@ class Objects:
         self.addresses: Book[Intervals] = Book("object", {"any": everywhere(version)})
         self.services: Book[Service] = Book("service")
         self.protocols = dict(NUMBERS)
-        for tokens in text.objects:
+        for tokens, line in zip(text.objects, text.lines, strict=True):
             name, kind = tokens.get("name", ""), tokens.get("type", "")
+            (self.services if kind.startswith("service") else self.addresses).lines[name] = line
             try:
                 if kind == "protocol":
                     self.protocols[name.lower()] = int(tokens["protonumber"])
@@ -52,6 +53,7 @@ class Objects:
                 why = error if isinstance(error, ValueError) else f"no {error.args[0]}"
                 (self.services if kind == "service" else self.addresses).unclear[name] = str(why)
         for book in (self.addresses, self.services):
+            book.lines |= text.joined
             for name, nodes in text.members.items():
                 if name in text.made:
                     book.groups[name] = tuple(nodes)

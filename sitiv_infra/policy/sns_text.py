@@ -22,6 +22,7 @@ TOKEN = re.compile(r'(\w+)=((?:"[^"]*"|[^\s"])*)')
 NUMBERED = re.compile(
     r"^(?:position=\d+;\s*)?(?:usage=\d+\s+)?(?:match=\d+\s+)?(?:ruleid=\d+:\s*)?"
 )
+POSITION = re.compile(r"(?:position=|ruleid=)(\d+)")
 WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
 # Commands that change no rule and no object, or bring into force what the others said.
 SILENT = (
@@ -51,12 +52,15 @@ NAMES = re.compile(r"[!,|\s]+")
 class Written:
     """A rule: its text, and its tokens as ``CONFIG FILTER RULE INSERT`` has them.
 
-    A word that is not known is kept under the token ``?``.
+    A word that is not known is kept under the token ``?``. ``line`` is where it is in the text;
+    ``position`` what the appliance numbers it with, where it printed that.
     """
 
     number: int
     text: str
     tokens: dict[str, str]
+    line: int = 0
+    position: int | None = None
 
 
 @dataclass
@@ -64,13 +68,15 @@ class Text:
     """What a text says: rules by slot, in their order; objects; members of groups.
 
     ``None`` in a slot is a separator: it takes a position. ``made`` are groups whose members are
-    all in the text.
+    all in the text. ``lines`` tell where the objects are, ``joined`` where a group took a member.
     """
 
     slots: dict[str, list[Written | None]] = field(default_factory=dict)
     objects: list[dict[str, str]] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+    lines: list[int] = field(default_factory=list)
+    joined: dict[str | tuple[str, str], int] = field(default_factory=dict)
 
     def meaning(self, tokens: dict[str, str]) -> str:
         """Give a word for some tokens, and for all that is defined under the names in them."""
@@ -93,6 +99,7 @@ class Reader:
     def __init__(self) -> None:
         self.text = Text()
         self.number = 0
+        self.at = 0  # the line
         self.section = ""
         self.slot, self.nat = "filter", False
 
@@ -109,10 +116,10 @@ class Reader:
         elif self.section.lower() in {"filter", "nat"}:
             self._printed(said)
         elif self.section.lower() == "object":
-            self.text.objects.append(_tokens(said))
+            self._made(_tokens(said))
         elif self.section:
             self.text.made.add(self.section)
-            self.text.members.setdefault(self.section, []).append(_tokens(said)["name"])
+            self._joined(self.section, _tokens(said)["name"])
         else:
             raise ValueError("not a command, and not of a list of rules or objects")
 
@@ -127,13 +134,21 @@ class Reader:
 
     def _object(self, verb: str, tokens: dict[str, str]) -> bool:
         if kind := OBJECT.fullmatch(verb):
-            self.text.objects.append({**tokens, "type": kind[1].lower()})
+            self._made({**tokens, "type": kind[1].lower()})
             if kind[1].endswith("GROUP"):
                 self.text.made.add(tokens["name"])
                 self.text.members.setdefault(tokens["name"], [])
         elif MEMBER.fullmatch(verb):
-            self.text.members.setdefault(tokens["group"], []).append(tokens["node"])
+            self._joined(tokens["group"], tokens["node"])
         return bool(kind or MEMBER.fullmatch(verb))
+
+    def _made(self, tokens: dict[str, str]) -> None:
+        self.text.objects.append(tokens)
+        self.text.lines.append(self.at)
+
+    def _joined(self, group: str, member: str) -> None:
+        self.text.members.setdefault(group, []).append(member)
+        self.text.joined[group, member] = self.at
 
     def _filter(self, verb: str, tokens: dict[str, str], said: str) -> bool:
         if verb == "CONFIG FILTER RULE INSERT":
@@ -154,7 +169,7 @@ class Reader:
         kind = tokens.pop("type", "")
         if kind == "filter":
             rest = {k: v for k, v in tokens.items() if k not in {"index", "global", "position"}}
-            self._place(_slot(tokens), tokens, Written(self.number, said, rest))
+            self._place(_slot(tokens), tokens, Written(self.number, said, rest, self.at))
         elif kind != "nat":
             raise ValueError("type=filter or type=nat is missing")
 
@@ -174,7 +189,9 @@ class Reader:
         if self.nat or self.section.lower() == "nat":
             return
         rules = self.text.slots.setdefault(self.slot, [])
-        rules.append(Written(self.number, rest, _rule(rest)))
+        told = POSITION.match(said)
+        position = int(told[1]) if told else None
+        rules.append(Written(self.number, rest, _rule(rest), self.at, position))
 
 
 def _slot(tokens: dict[str, str]) -> str:
@@ -236,6 +253,7 @@ def read(text: str) -> Text:
     reader = Reader()
     for place, line in enumerate(text.splitlines(), 1):
         said = PROMPT.sub("", line.strip())
+        reader.at = place
         try:
             if said and not said.startswith("#"):
                 reader.line(said)

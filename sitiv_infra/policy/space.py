@@ -1,15 +1,17 @@
 """Sets of packets as boxes: a product of interval sets, one a dimension, with exact arithmetic.
 
 Dimensions: protocol number, source and destination address (as integers), source and destination
-port. ICMP has no ports: its type and code stand in their place. The address family is not a
-dimension: IPv4 and IPv6 are never mixed in one box. Formats that tell more have more dimensions
-after these.
+port, source MAC address. ICMP has no ports: its type and code stand in their place. The address
+family is not a dimension: IPv4 and IPv6 are never mixed in one box. Formats that tell more have
+more dimensions after these.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from enum import IntEnum
+from operator import itemgetter
 
 Interval = tuple[int, int]
 Intervals = tuple[Interval, ...]
@@ -25,13 +27,19 @@ class Dimension(IntEnum):
     DESTINATION = 2
     SOURCE_PORT = 3
     DESTINATION_PORT = 4
+    SOURCE_MAC = 5
 
 
 ICMP_TYPE, ICMP_CODE = Dimension.SOURCE_PORT, Dimension.DESTINATION_PORT
 PROTOCOLS: Intervals = ((0, 255),)
 ADDRESSES: Intervals = ((0, 2**128 - 1),)
 PORTS: Intervals = ((0, 65535),)
-EVERYTHING: Box = (PROTOCOLS, ADDRESSES, ADDRESSES, PORTS, PORTS)
+# What came by no Ethernet device has no MAC address: Linux then says of no address that the packet
+# has it, and of none that it has another one. It is a value of its own, in neither.
+NO_MAC = 2**48
+WITH_MAC: Intervals = ((0, NO_MAC - 1),)
+MACS: Intervals = ((0, NO_MAC),)
+EVERYTHING: Box = (PROTOCOLS, ADDRESSES, ADDRESSES, PORTS, PORTS, MACS)
 
 
 def union(items: Iterable[Interval]) -> Intervals:
@@ -47,6 +55,18 @@ def union(items: Iterable[Interval]) -> Intervals:
 
 def common(first: Intervals, second: Intervals) -> Intervals:
     """Give what lies in both."""
+    if len(first) == len(second) == 1:  # nearly always
+        (low, high), (start, end) = first[0], second[0]
+        if start <= low and high <= end:
+            return first
+        low, high = max(low, start), min(high, end)
+        return ((low, high),) if low <= high else ()
+    if len(first) < len(second):
+        first, second = second, first
+    if len(second) == 1:  # of many, those that touch it
+        low, high = second[0]
+        start = bisect_left(first, low, key=itemgetter(1))
+        first = first[start : bisect_right(first, high, lo=start, key=itemgetter(0))]
     found: list[Interval] = []
     i = j = 0
     while i < len(first) and j < len(second):
@@ -90,7 +110,7 @@ def intersection(first: Box, second: Box) -> Box | None:
     """Give what two boxes share, or None."""
     sides: list[Intervals] = []
     for one, other in zip(first, second, strict=True):
-        side = common(one, other)
+        side = one if one is other else common(one, other)
         if not side:
             return None
         sides.append(side)
@@ -109,6 +129,16 @@ def difference(first: Box, second: Box) -> list[Box]:
             pieces.append((*rest[:dimension], outside, *rest[dimension + 1 :]))
         rest[dimension] = common(rest[dimension], cut)
     return pieces
+
+
+def holds(found: Box, packet: Point) -> bool:
+    """Whether a packet lies in a box; what the one has more dimensions than the other is left."""
+    return all(within(side, value) for side, value in zip(found, packet, strict=False))
+
+
+def within(spans: Intervals, value: int) -> bool:
+    """Whether a value lies in one of some intervals."""
+    return any(low <= value <= high for low, high in spans)
 
 
 def split(first: Box, others: Iterable[Box]) -> tuple[list[Box], list[Box]]:

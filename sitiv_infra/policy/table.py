@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from sitiv_infra.policy.cover import BUDGET, Flags
+from sitiv_infra.policy.cover import BUDGET, Flags, Indices
 from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.native import cover
 from sitiv_infra.policy.rules import Verdict
@@ -24,11 +24,14 @@ class Table:
         self.rules = rules
         self.scale = scale or Scale(rules.whole, rules.boxes)
         self.cover = cover(self.scale, rules.boxes, budget)
-        counts = [sum(prod(map(len, box)) for box in line.boxes) for line in rules.lines]
-        self.starts = np.cumsum([0, *counts])
-        self.owner = np.repeat(np.arange(len(counts)), counts)
+        # Where each box's plain ones begin, and then each line's.
+        boxes = np.cumsum([0, *(prod(map(len, box)) for box in rules.boxes)])
+        self.starts = boxes[np.cumsum([0, *(len(line.boxes) for line in rules.lines)])]
+        self.owner = np.repeat(np.arange(len(rules.lines)), np.diff(self.starts))
         self.certain = self._by_box(line.verdict and not line.doubts for line in rules.lines)
-        self.silent = self._by_box(not (line.verdict or line.doubts) for line in rules.lines)
+        self.silent = self._by_box(
+            line.quiet or not (line.verdict or line.doubts) for line in rules.lines
+        )
         self.accepts = self._by_box(line.verdict is Verdict.ACCEPT for line in rules.lines)
 
     def _by_box(self, told: Iterable[object]) -> Flags:
@@ -45,21 +48,39 @@ class Table:
         return tuple(self.rules.lines[owner].number for owner in sorted(owners))
 
     def decided(
-        self, low: Ranks, high: Ranks, skipped: frozenset[int] = frozenset()
+        self,
+        low: Ranks,
+        high: Ranks,
+        skipped: frozenset[int] = frozenset(),
     ) -> Iterator[tuple[int | None, Ranks, Ranks]]:
         """Cut a box into what each plain box decides first, or may, and what none does.
 
         skipped -- places of lines that are left out.
         """
         near = self.cover.overlapping(low, high)
-        near = near[~self.silent[near]]
         if skipped:
             near = near[~np.isin(self.owner[near], list(skipped))]
+        near = near[~self.silent[near]]
+        yield from self.taken(low, high, near)
+        for piece in self.cover.holes(low, high, near):
+            yield None, *piece
+
+    def taken(
+        self, low: Ranks, high: Ranks, near: Indices, wanted: Flags | None = None
+    ) -> Iterator[tuple[int, Ranks, Ranks]]:
+        """Cut out of a box what each of some plain boxes decides first, or may.
+
+        near -- those that share a packet with it and are not silent, in their order. wanted -- of
+        which plain boxes that is asked; of all without it.
+        """
         for place, index in enumerate(near.tolist()):
+            if wanted is not None and not wanted[index]:
+                continue
             lows, highs = self.cover.lows[:, index], self.cover.highs[:, index]
             inner = np.maximum(low, lows), np.minimum(high, highs)
+            if not place:
+                yield index, *inner
+                continue
             before = self.cover.meeting(*inner, near[:place])
             for piece in self.cover.holes(*inner, before):
                 yield index, *piece
-        for piece in self.cover.holes(low, high, near):
-            yield None, *piece

@@ -11,8 +11,9 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_network
+from pathlib import Path
 
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Access, Cell, Estate, Severity
@@ -246,3 +247,15 @@ def _network(row: list[str], line: int) -> str:
         return str(ip_network(row[1]))
     except (ValueError, IndexError) as error:
         raise InvalidInput(f"line {line}: {error}") from None
+
+
+def read_file(
+    file: Path, read: Callable[[str], dict[str, dict[str, object]]]
+) -> dict[str, dict[str, object]]:
+    """Read a file by one of the two readers; InvalidInput says what is wrong with it."""
+    try:
+        return read(file.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{file}: not text in UTF-8 (byte {error.start})") from None
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error}") from None

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from sitiv_infra.checking import Check, Status, Verdict
 from sitiv_infra.estate import Estate, Severity
+from sitiv_infra.policy.moves import Moves
 from sitiv_infra.snapshot import Gap
 from sitiv_infra.waivers import WaiverState, today
 
@@ -84,7 +85,8 @@ class Audit:
     """One run, ready to be told: the only thing that a format is given.
 
     previous -- name of the run that changes are counted against, None for the first one.
-    recording -- where the snapshot is a shipped recording, its day.
+    recording -- where the snapshot is a shipped recording, its day. moves -- what firewalls let
+    through otherwise than in the previous run.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Audit:
     previous: str | None = None
     recording: date | None = None
     selection: str | None = None
+    moves: tuple[Moves, ...] = ()
 
     @property
     def day(self) -> date:

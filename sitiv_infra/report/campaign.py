@@ -21,11 +21,12 @@ from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate, Flow
 from sitiv_infra.messages import LANGUAGES, Language, noop
 from sitiv_infra.report.worksheet import neutral
+from sitiv_infra.wanted.addressing import firewall_sites
 
 HEADINGS = {
     "flow": noop("Flow"), "source": noop("From"), "destination": noop("To"),
-    "services": noop("Services"), "reason": noop("Reason"), "ticket": noop("Ticket"),
-    "until": noop("Until"), "decision": noop("Decision (keep or remove)"),
+    "services": noop("Services"), "sites": noop("Sites"), "reason": noop("Reason"),
+    "ticket": noop("Ticket"), "until": noop("Until"), "decision": noop("Decision (keep or remove)"),
     "new_until": noop("New end"), "remark": noop("Remark"),
 }  # fmt: skip
 DAYS = ("%d/%m/%Y", "%Y-%m-%d")
@@ -68,8 +69,9 @@ def _sheet(estate: Estate, flows: list[Flow], words: Language) -> bytes:
     for flow in flows:
         ends = (estate.zones[name].title for name in (flow.source, flow.destination))
         until = words.date(flow.until) if flow.until else ""
-        row = [flow.name, *ends, " ".join(flow.services), flow.reason, flow.ticket or "", until]
-        writer.writerow([*map(neutral, row), "", "", ""])
+        sites = " ".join(s.name for s in firewall_sites(estate) if flow.holds_at(s.name))
+        row = [flow.name, *ends, " ".join(flow.services), sites, flow.reason, flow.ticket or ""]
+        writer.writerow([*map(neutral, [*row, until]), "", "", ""])
     return stream.getvalue().encode("utf-8-sig" if french else "utf-8")
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from sitiv_infra.estate import Estate
 from sitiv_infra.messages import noop
 from sitiv_infra.report.audit import Audit, Finding, State
+from sitiv_infra.wanted.addressing import firewall_sites
 
 SIDE = 24  # of a cell
 LETTER = 6.6  # width of a letter of a label
@@ -45,7 +46,10 @@ UNDECLARED, CLOSED, PERMITTED = (
 
 @dataclass(frozen=True)
 class Square:
-    """A pair of zones, in its place: what it shows, and what is told where one points at it."""
+    """A pair of zones, in its place: what it shows, and what is told where one points at it.
+
+    services -- each with the sites that let it pass, where not all do.
+    """
 
     source: str
     destination: str
@@ -99,10 +103,7 @@ def drawing(audit: Audit) -> Drawing | None:
     longest = max(map(len, zones))
     left, top = longest * LETTER + 12, longest * LETTER * SLANT + 20
     marks, proven = _marks(estate, audit.findings), _proven(audit.findings)
-    services: dict[tuple[str, str], dict[str, None]] = {}
-    for flow in estate.flows.values():
-        listed = services.setdefault((flow.source, flow.destination), {})
-        listed.update(dict.fromkeys(flow.services))
+    services = _services(estate)
     squares = tuple(
         Square(
             one, other, marks.get((one, other), _plain(proven, (one, other) in services)),
@@ -113,6 +114,23 @@ def drawing(audit: Audit) -> Drawing | None:
         if one != other
     )  # fmt: skip
     return Drawing(zones, squares, left, top)
+
+
+def _services(estate: Estate) -> dict[tuple[str, str], list[str]]:
+    """Give what is declared between zones, and at which sites where it is not at all of them."""
+    sites = [site.name for site in firewall_sites(estate)]
+    held: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for flow in estate.flows.values():
+        listed = held.setdefault((flow.source, flow.destination), {})
+        for service in flow.services:
+            listed.setdefault(service, set()).update(filter(flow.holds_at, sites))
+    return {
+        pair: [
+            service if len(where) == len(sites) else f"{service} ({', '.join(sorted(where))})"
+            for service, where in listed.items()
+        ]
+        for pair, listed in held.items()
+    }
 
 
 def _plain(proven: bool, declared: bool) -> Mark:  # noqa: FBT001 - its only words

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sitiv_infra.estate import Severity
 from sitiv_infra.messages import Language, noop
+from sitiv_infra.report import moves
 from sitiv_infra.report.audit import Audit, Change, Finding, State
 from sitiv_infra.report.safe import cut
 from sitiv_infra.report.summary import Cell, attention, domains, grid, severities
@@ -197,6 +198,12 @@ class _Screen:
         say, audit = self.language.text, self.audit
         gaps = [(gap.source, self.language.cause(gap.cause)) for gap in audit.gaps]
         risks = [(state.waiver.name, self._standing(state)) for state in attention(audit)]
+        changed = moves.told(audit, self.language)
+        if changed:
+            yield Text(f"\n{say('What firewalls let through otherwise')}", "bold")
+            yield Text("\n".join(cut(line, MESSAGE) for line in changed[:MOST_OTHERS]))
+        if len(changed) > MOST_OTHERS:
+            yield Text(f"… {say('{count} more', count=len(changed) - MOST_OTHERS)}", "dim")
         for title, state, items in (
             (say("Not observed"), State.UNKNOWN, gaps),
             (say("Accepted risks to look at"), State.WAIVED, risks),

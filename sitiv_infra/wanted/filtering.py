@@ -13,7 +13,9 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import NamedTuple
 
-from sitiv_infra.estate import Estate, Flow, Machine
+from sitiv_infra.estate import Estate, Flow, Machine, Vlan
+from sitiv_infra.wanted.addressing import firewall_sites
+from sitiv_infra.wanted.ways import leaders
 
 # What is not unicast on the internet: RFC 6890 and RFC 5771; IPv6 gives 2000::/3 out (RFC 4291).
 NOT_PUBLIC = (
@@ -44,6 +46,29 @@ def current(estate: Estate, today: date) -> list[Flow]:
     return [f for f in estate.flows.values() if f.until is None or f.until >= today]
 
 
+def held(estate: Estate, site: str, today: date) -> list[Flow]:
+    """Give the flows that the firewalls of a site let pass."""
+    return [flow for flow in current(estate, today) if flow.holds_at(site)]
+
+
+def bound(estate: Estate, today: date) -> list[Flow]:
+    """Give the flows that the firewalls of some sites let pass and those of others do not."""
+    sites = firewall_sites(estate)
+    return [f for f in current(estate, today) if not all(f.holds_at(s.name) for s in sites)]
+
+
+def together(estate: Estate, today: date) -> list[tuple[str, ...]]:
+    """Group the sites with firewalls by the flows that they let pass; mostly all are one group.
+
+    Without firewalls, there is one group of a site without a name.
+    """
+    groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for site in [site.name for site in firewall_sites(estate)] or [""]:
+        flows = tuple(flow.name for flow in held(estate, site, today))
+        groups[flows] = (*groups.get(flows, ()), site)
+    return list(groups.values())
+
+
 def subnets(estate: Estate, zone: str, version: int, owner: str | None = None) -> tuple[str, ...]:
     """Give the networks of a zone, of one owner's VLANs where one is given."""
     return tuple(str(n) for n in estate.networks_of(zone, owner) if n.version == version)
@@ -61,7 +86,7 @@ class End(NamedTuple):
 
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The networks that make up this end exactly, for firewalls that know no exception."""
+        """The networks that make up this end exactly."""
         return _networks(self.inside, self.outside)
 
 
@@ -90,8 +115,8 @@ class Forward(NamedTuple):
     services: tuple[tuple[str, tuple[str, ...]], ...] | None = None
 
 
-def forwards(estate: Estate, today: date) -> Iterator[Forward]:
-    """Yield what every firewall forwards; what is in none of these is not.
+def forwards(estate: Estate, site: str, today: date) -> Iterator[Forward]:
+    """Yield what a site's firewalls forward; what is in none of these is not.
 
     An end without addresses of a family has nothing in that family.
     """
@@ -102,33 +127,20 @@ def forwards(estate: Estate, today: date) -> Iterator[Forward]:
                 if len(nets) > 1 and not zone.internet:
                     end = End(f"{zone.name} {owner}", nets)
                     yield Forward(f"zone {zone.name}", version, end, end)
-    for flow in current(estate, today):
+    ends = {(zone, v): _end(estate, zone, v) for zone in estate.zones for v in FAMILIES}
+    for flow in held(estate, site, today):
         for version in FAMILIES:
-            source, destination = (
-                _end(estate, zone, version) for zone in (flow.source, flow.destination)
-            )
+            source, destination = ends[flow.source, version], ends[flow.destination, version]
             if source and destination:
                 wanted = tuple(services(flow, version))
                 yield Forward(flow.name, version, source, destination, wanted)
 
 
-def filled(estate: Estate, today: date) -> list[Forward]:
+def filled(estate: Estate, site: str, today: date) -> list[Forward]:
     """Give what is forwarded between ends that have addresses: no network is never every one."""
-    return [f for f in forwards(estate, today) if f.source.networks and f.destination.networks]
-
-
-def forward_rules(estate: Estate, today: date) -> Iterator[str]:
-    """Yield the rules of nftables for forwarded packets, the same on every firewall."""
-    for forward in forwards(estate, today):
-        family = FAMILIES[forward.version]
-        ends = f"{_match(forward.source, f'{family} saddr')} " + _match(
-            forward.destination, f"{family} daddr"
-        )
-        matches = [ends]
-        if forward.services is not None:
-            matches = [f"{ends} {_service(*service)}" for service in forward.services]
-        for match in matches:
-            yield f'{match} ct state new accept comment "{forward.comment}"'
+    return [
+        f for f in forwards(estate, site, today) if f.source.networks and f.destination.networks
+    ]
 
 
 def _end(estate: Estate, zone: str, version: int) -> End | None:
@@ -138,12 +150,6 @@ def _end(estate: Estate, zone: str, version: int) -> End | None:
         return End(zone, nets) if nets else None
     ours = _public_subnets(estate, version)
     return End(zone, (PUBLIC_6,), ours) if version == 6 else End(zone, (), (*NOT_PUBLIC, *ours))
-
-
-def _match(end: End, word: str) -> str:
-    inside = [f"{word} {_set(end.inside)}"] if end.inside else []
-    outside = [f"{word} != {_set(end.outside)}"] if end.outside else []
-    return " ".join([*inside, *outside])
 
 
 def _without(
@@ -171,14 +177,6 @@ def _public(net: IPv4Network | IPv6Network) -> bool:
     return not any(net.overlaps(ip_network(other)) for other in NOT_PUBLIC)
 
 
-def _set(items: tuple[str, ...]) -> str:
-    return items[0] if len(items) == 1 else f"{{ {', '.join(items)} }}"
-
-
-def _service(protocol: str, ports: tuple[str, ...]) -> str:
-    return f"{protocol} dport {_set(ports)}" if ports else f"meta l4proto {protocol}"
-
-
 def services(flow: Flow, version: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield a flow's protocols with their ports; ICMP by the name of the family."""
     for protocol in ("tcp", "udp"):
@@ -190,7 +188,10 @@ def services(flow: Flow, version: int) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def host_accepts(estate: Estate, machine: Machine, today: date) -> Iterator[Accept]:
-    """Yield what a host accepts: the flows towards its zones, and its own zone's machines."""
+    """Yield what a host accepts: the flows towards its zones, and its own zone's machines.
+
+    Of a flow that holds at some sites alone, only where one of these may lead the host's VLAN.
+    """
     vlans = [estate.vlans[leg.vlan] for leg in machine.interfaces]
     for vlan in {vlan.name: vlan for vlan in vlans}.values():
         for version, family in FAMILIES.items():
@@ -198,7 +199,7 @@ def host_accepts(estate: Estate, machine: Machine, today: date) -> Iterator[Acce
             if nets and not estate.zones[vlan.zone].internet:
                 yield Accept(f"zone {vlan.zone}", family, nets, "", ())
     for flow in current(estate, today):
-        if flow.destination not in {vlan.zone for vlan in vlans}:
+        if flow.destination not in {v.zone for v in vlans if _delivered(estate, flow, v)}:
             continue
         for version, family in FAMILIES.items():
             internet = estate.zones[flow.source].internet
@@ -206,6 +207,11 @@ def host_accepts(estate: Estate, machine: Machine, today: date) -> Iterator[Acce
             if nets or internet:
                 for protocol, ports in services(flow, version):
                     yield Accept(flow.name, family, nets, protocol, ports)
+
+
+def _delivered(estate: Estate, flow: Flow, vlan: Vlan) -> bool:
+    """Whether a firewall that may lead a VLAN lets a flow pass."""
+    return not flow.sites or any(flow.holds_at(site) for site in leaders(estate, vlan))
 
 
 @dataclass(frozen=True)

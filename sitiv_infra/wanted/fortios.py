@@ -1,4 +1,4 @@
-"""The declared flows as a FortiOS configuration: what ``forward_rules`` says, for such a firewall.
+"""The declared flows as a FortiOS configuration: what ``forward_sets`` says, for such a firewall.
 
 Objects are named by what they hold, so that a firewall that has them already is told the same
 again. The policies are all that their VDOM should have: load them where there are no others. The
@@ -27,12 +27,12 @@ PLAIN = {
 Edits = Mapping[str, Mapping[str, str]]
 
 
-def fortios_rules(estate: Estate, today: date) -> Iterator[str]:
-    """Yield the lines of a configuration: objects, a policy a flow and family, and a last deny.
+def fortios_rules(estate: Estate, site: str, today: date) -> Iterator[str]:
+    """Yield the lines for a site's firewall: objects, a policy a flow and family, and a last deny.
 
     Raises InvalidInput for a name that FortiOS would not take, or that could not be written safely.
     """
-    found = filled(estate, today)
+    found = filled(estate, site, today)
     for version in SUFFIX:
         ends = [e for f in found if f.version == version for e in (f.source, f.destination)]
         yield from _addresses(ends, version)

@@ -55,7 +55,7 @@ def vcenter(estate: Estate, machine: Machine) -> WantedVcenter | None:
 
 
 def _wanted(estate: Estate, found: Vcenter) -> WantedVcenter:
-    clusters = [c for c in estate.clusters.values() if c.vcenter == found.name]
+    clusters = _clusters(estate, found)
     return WantedVcenter(
         name=found.name,
         host=found.host,
@@ -63,13 +63,17 @@ def _wanted(estate: Estate, found: Vcenter) -> WantedVcenter:
         account=found.account,
         credential=found.credential,
         clusters=tuple(WantedCluster(c.name, c.ha, c.drs) for c in clusters),
-        switches=tuple(_switches(estate, found, clusters)),
+        switches=tuple(switches(estate, found)),
     )
 
 
-def _switches(estate: Estate, found: Vcenter, clusters: list[Cluster]) -> Iterator[WantedSwitch]:
+def _clusters(estate: Estate, found: Vcenter) -> list[Cluster]:
+    return [c for c in estate.clusters.values() if c.vcenter == found.name]
+
+
+def switches(estate: Estate, found: Vcenter) -> Iterator[WantedSwitch]:
     """Yield one switch: a vCenter that manages several sites stretches it, as names are unique."""
-    sites = list(dict.fromkeys(cluster.site for cluster in clusters))
+    sites = list(dict.fromkeys(cluster.site for cluster in _clusters(estate, found)))
     vlans = [vlan for vlan in estate.vlans.values() if set(vlan.sites) & set(sites)]
     if sites:
         name = f"site-{sites[0]}" if len(sites) == 1 else found.name

@@ -1,4 +1,4 @@
-"""The declared flows as NSRPC commands of Stormshield: what ``forward_rules`` says, told to it.
+"""The declared flows as NSRPC commands of Stormshield: what ``forward_sets`` says, told to it.
 
 Objects are named by what they hold, and groups by their members: what an appliance has under a name
 is what is meant, whatever was declared when it was made. The forms are those of the public guide
@@ -24,15 +24,17 @@ ICMPV6, ICMPV6_NUMBER = "ip_58", 58  # the guide names ICMP, but not what IPv6's
 PROTOCOLS = {"icmp": "icmp", "ipv6-icmp": ICMPV6}
 
 
-def sns_commands(estate: Estate, today: date, slot: int = SLOT) -> Iterator[str]:
+def sns_commands(estate: Estate, site: str, today: date, slot: int = SLOT) -> Iterator[str]:
     """Yield commands that fill a filter slot: objects, rules a flow and family, and a last block.
+
+    They are for a firewall of one site.
 
     The slot's rules are replaced at once, by the last command. Raises InvalidInput for a slot that
     does not exist, or a name that cannot be written safely.
     """
     if slot not in SLOTS:
         raise InvalidInput(f"slot {slot}: there are slots {SLOTS[0]} to {SLOTS[-1]}")
-    found = filled(estate, today)
+    found = filled(estate, site, today)
     yield from dict.fromkeys(line for forward in found for line in _objects(forward))
     yield "CONFIG OBJECT ACTIVATE"
     yield f"CONFIG FILTER RULE REMOVE index={slot} type=filter position=all global=0"

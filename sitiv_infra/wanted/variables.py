@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from sitiv_infra.estate import Estate, Exposure, Machine, ObjectStore
 from sitiv_infra.wanted.addressing import full_name, gateways, hosts, legs, nearest
-from sitiv_infra.wanted.filtering import forward_rules, host_accepts, translations
+from sitiv_infra.wanted.filtering import host_accepts, translations
 from sitiv_infra.wanted.hypervisors import vcenter
+from sitiv_infra.wanted.nftables import forward_sets
 from sitiv_infra.wanted.routing import routing, site_routes
 from sitiv_infra.wanted.switching import CARRIER, trunk
 
@@ -118,10 +119,12 @@ def _virtual_addresses(estate: Estate, machine: Machine) -> list[Values]:
 def _firewall(estate: Estate, machine: Machine, today: date) -> Values:
     if machine.name not in estate.firewalls:
         return {}
-    part = routing(estate, machine)
+    site = estate.firewalls[machine.name].site
+    part, sets = routing(estate, machine), forward_sets(estate, site, today)
     return {
-        "sitiv_forward_rules": list(forward_rules(estate, today)),
-        "sitiv_translations": [_plain(t) for t in translations(estate, machine.site, today)],
+        "sitiv_forward_sets": [one.text for one in sets],
+        "sitiv_forward_rules": [one.rule for one in sets],
+        "sitiv_translations": [_plain(t) for t in translations(estate, site, today)],
         "sitiv_routing": _plain(part) if part else None,
     }
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sitiv_infra.checking import Status
 from sitiv_infra.estate import Access, Cell, Flow
-from sitiv_infra.policy import refused
+from sitiv_infra.policy.cells import refused
 from sitiv_infra.testing import NOW, estate_of, judged
 
 ZONES = """

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from sitiv_infra.checking import Status, Verdict
 from sitiv_infra.estate import Estate
 from sitiv_infra.facts import FirewallFacts
+from sitiv_infra.facts.firewall import Hit
+from sitiv_infra.messages import Language
+from sitiv_infra.policy import mismatch
+from sitiv_infra.policy.compare import compare
+from sitiv_infra.policy.lists import NO_RULE
+from sitiv_infra.policy.nft_text import ruleset
 from sitiv_infra.testing import NOW, estate_of, judged
-from sitiv_infra.wanted import filtering
+from sitiv_infra.wanted import nftables
 
 ZONES = """
 zones:
@@ -54,6 +61,7 @@ def on(name: str) -> dict[str, object]:
     return {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": name}}
 
 
+NEW = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}}
 WEB, DATA = address(SOURCE, "10.1.0.0/24"), address(DESTINATION, "10.2.0.0/24")
 
 
@@ -66,7 +74,7 @@ def rules(*bodies: list[dict[str, object]], policy: str = "drop") -> FirewallFac
         }
     }  # fmt: skip
     listed = [
-        {"rule": {**place, "chain": "forward", "handle": n, "expr": [*body, {"accept": None}]}}
+        {"rule": {**place, "chain": "forward", "handle": n, "expr": [*body, NEW, {"accept": None}]}}
         for n, body in enumerate(bodies, start=4)
     ]
     return FirewallFacts(engine="nftables", version="1.0.6", ruleset=(chain, *listed))
@@ -176,12 +184,86 @@ def test_what_is_open_where_no_zone_is_named() -> None:
     inside = [address(SOURCE, "10.1.0.0/25"), address(DESTINATION, "10.1.0.128/25"), port(22)]
     found = verdicts(LIVE, estate, rules(good, inside))[FIREWALL]
     assert found.status is Status.FAIL
-    passing = "10.1.0.0/25 > 10.1.0.128/25 tcp/22 (inet filter forward #5"
-    assert found.evidence["passing"] == [f"{passing}: tcp 10.1.0.1 > 10.1.0.129 port 22)"]
+    by = "10.1.0.0/25 > 10.1.0.128/25 tcp/22, let through by inet filter forward #5"
+    assert found.evidence["passing"] == [f"{by}, such as tcp 10.1.0.1 > 10.1.0.129 port 22"]
     found = verdicts(LIVE, estate, rules())[FIREWALL]
-    assert found.evidence["missing"] == [
-        "10.1.0.0/24 > 10.2.0.0/24 tcp/443 (https: tcp 10.1.0.1 > 10.2.0.1 port 443)"
+    by = f"10.1.0.0/24 > 10.2.0.0/24 tcp/443, wanted by https, dropped by {NO_RULE}"
+    assert found.evidence["dropped"] == [f"{by}, such as tcp 10.1.0.1 > 10.2.0.1 port 443"]
+    said = Language("fr").message(found.message, found.evidence)
+    assert "voulu par https, rejeté par le défaut, aucune règle ne s" in said
+
+
+STATE: dict[str, object] = {"ct": {"key": "state"}}
+
+
+def state(name: str) -> dict[str, object]:
+    return {"match": {"op": "in", "left": STATE, "right": name}}
+
+
+@pytest.mark.parametrize(
+    ("first", "states", "kinds"),
+    [
+        ((), None, ["an invalid packet"]),
+        (("invalid",), None, ["an untracked packet"]),
+        (("invalid", "untracked"), None, []),
+        ((), "new", []),
+        ((), "untracked", ["an untracked packet"]),
+        ((), "invalid", ["an invalid packet"]),
+        (("untracked",), "established", []),
+    ],
+)
+def test_packets_of_no_connection_are_dropped(
+    first: tuple[str, ...], states: str | None, kinds: list[str]
+) -> None:
+    """One that is declared for new connections, whatever a rule says or leaves out of states."""
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    facts = rules([WEB, DATA, port(443)], [WEB, DATA, port(443)])
+    chain, good, other = facts.ruleset
+    expr = [WEB, DATA, port(443), *([state(states)] if states else []), {"accept": None}]
+    body = {**other["rule"], "expr": expr} if isinstance(other["rule"], dict) else {}
+    drops = [
+        {"rule": {**body, "handle": 9, "expr": [state(name), {"drop": None}]}} for name in first
     ]
+    ruleset = (chain, *drops, good, {"rule": body})
+    found = verdicts(LIVE, estate, facts.model_copy(update={"ruleset": ruleset}))[FIREWALL]
+    told = [
+        f"10.1.0.0/24 > 10.2.0.0/24 tcp/443, let through by inet filter forward #5, such as"
+        f" {kind}, tcp 10.1.0.1 > 10.2.0.1 port 443"
+        for kind in kinds
+    ]
+    assert found.evidence.get("passing", []) == told
+    assert found.status is (Status.FAIL if kinds else Status.PASS)
+
+
+def test_flags_of_packets_of_no_connection_are_not_known() -> None:
+    """A rule on TCP's flags may let an invalid packet pass; a drop that may not match harms not."""
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    facts = rules([WEB, DATA, port(443)])
+    chain, good = facts.ruleset
+    body = good["rule"] if isinstance(good["rule"], dict) else {}
+    flags = {"payload": {"protocol": "tcp", "field": "flags"}}
+    acks = {"match": {"op": "==", "left": flags, "right": "ack"}}
+
+    def judge(verdict: str) -> Status:
+        rule = {"rule": {**body, "handle": 9, "expr": [acks, DATA, {verdict: None}]}}
+        seen = facts.model_copy(update={"ruleset": (chain, rule, good)})
+        return verdicts(LIVE, estate, seen)[FIREWALL].status
+
+    assert judge("accept") is Status.UNKNOWN
+    assert judge("drop") is Status.PASS
+
+
+def test_what_surely_passes_is_told_though_the_budget_is_spent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    estate = declared(https=flow("web", "data", "tcp/443"))
+    good, more = [WEB, DATA, port(443)], [DATA, port(22)]
+    unclear = [on("eth1"), WEB, DATA, port(25)]
+    monkeypatch.setattr(mismatch, "compare", partial(compare, most=0))
+    assert statuses(LIVE, estate, rules(good, more)) == {FIREWALL: "unknown"}
+    monkeypatch.setattr(mismatch, "compare", partial(compare, most=1))
+    assert statuses(LIVE, estate, rules(good, more)) == {FIREWALL: "fail"}
+    assert statuses(LIVE, estate, rules(good, unclear)) == {FIREWALL: "unknown"}
 
 
 def test_a_flow_that_has_ended_is_open_no_more() -> None:
@@ -205,7 +287,7 @@ def test_what_is_rendered_is_what_is_declared(monkeypatch: pytest.MonkeyPatch) -
     estate = declared(https=flow("web", "data", "tcp/443"))
     good = judged(RENDERED, estate, {})["sitiv/operator/sitiv"]
     assert (good.status, good.evidence["count"]) == (Status.PASS, 1)
-    monkeypatch.setattr(filtering, "_service", lambda protocol, _: f"meta l4proto {protocol}")
+    monkeypatch.setattr(nftables, "_ports", lambda _: [("tcp . ", (0, 65535))])
     bad = judged(RENDERED, estate, {})["sitiv/operator/sitiv"]
     assert bad.status is Status.FAIL
     assert "10.1.0.0/24 > 10.2.0.0/24 tcp/0-442,tcp/444-65535" in str(bad.evidence["passing"])
@@ -221,16 +303,44 @@ def test_pairs_are_alike() -> None:
     def told(first: FirewallFacts | None, second: FirewallFacts) -> Verdict:
         seen = {"firewall/fx": second} | ({"firewall/fw": first} if first else {})
         gaps = {} if first else {"firewall/fw": "refused"}
-        return judged("segmentation.pair-alike", estate, seen, gaps=gaps)["sitiv/firewall/fx@fw"]
+        return judged("segmentation.pair-alike", estate, seen, gaps=gaps)["sitiv/firewall/fx"]
 
     assert told(one, one).status is Status.PASS
     assert told(one, other).evidence["passing"]
-    assert told(other, one).evidence["missing"]
+    assert told(other, one).evidence["dropped"]
     assert told(None, one).status is Status.UNKNOWN
     lone = judged(
         "segmentation.pair-alike", estate, {"firewall/fw": one}, gaps={"firewall/fx": "no"}
     )
     assert {v.status for v in lone.values()} == {Status.UNKNOWN}
+
+
+def test_of_four_firewalls_the_one_that_differs_is_named_once() -> None:
+    more = [f"  f{n}: {{site: b, host: 192.0.2.{n}, observed_from: admin}}" for n in (2, 3, 4)]
+    estate = estate_of(ZONES, "firewalls:\n" + "\n".join(more) + "\n")
+    usual, other = rules([WEB, DATA, port(443)]), rules([WEB, DATA, port(22)])
+    for odd in ("fw", "f2", "f3", "f4"):
+        names = ("fw", "f2", "f3", "f4")
+        seen = {f"firewall/{name}": other if name == odd else usual for name in names}
+        found = judged("segmentation.pair-alike", estate, seen)
+        failed = [name for name, one in found.items() if one.status is Status.FAIL]
+        assert failed == [f"sitiv/firewall/{odd}"]
+        assert {one.status for one in found.values()} == {Status.FAIL, Status.PASS}
+
+
+def test_of_two_firewalls_the_one_that_is_not_as_declared_is_named() -> None:
+    second = "firewalls: {fx: {site: b, host: 192.0.2.2, observed_from: admin}}"
+    flows = f"flows:\n  https: {flow('web', 'data', 'tcp/443')}\n"
+    estate = estate_of(ZONES, second, flows)
+    sets = nftables.forward_sets(estate, "a", NOW.date())
+    listed = ruleset([one.text for one in sets], [one.rule for one in sets])
+    good = FirewallFacts(engine="nftables", version="1", ruleset=tuple(listed))
+    bad = rules([WEB, DATA, port(22)])
+    for first, odd in ((good, "fx"), (bad, "fw")):
+        seen = {"firewall/fw": first, "firewall/fx": bad if first is good else good}
+        found = judged("segmentation.pair-alike", estate, seen)
+        failed = [name for name, one in found.items() if one.status is Status.FAIL]
+        assert failed == [f"sitiv/firewall/{odd}"]
 
 
 def test_an_undecided_rule_is_unknown_and_named() -> None:
@@ -412,3 +522,22 @@ def test_rule_properties_where_they_are_not_asked_or_not_known() -> None:
     days = estate_of(ZONES, CELL.format("hit_within_days: 90"))
     found = verdicts(check, days, rules([WEB, DATA]))["sitiv/cell/c@fw"]
     assert found.status is Status.UNKNOWN
+
+
+def test_a_rule_that_was_hit_lately_is_proved_by_its_counter() -> None:
+    days = estate_of(ZONES, CELL.format("hit_within_days: 90"))
+    facts = rules([WEB, DATA, port(443)], [WEB, DATA, port(22)])
+
+    def judge(*ages: int | None) -> Verdict:
+        hits = {
+            n: Hit(count=5, after=None if age is None else NOW - timedelta(days=age))
+            for n, age in enumerate(ages, 1)
+        }
+        seen = facts.model_copy(update={"hits": hits})
+        return verdicts("segmentation.rule-properties", days, seen)["sitiv/cell/c@fw"]
+
+    assert judge(1, 89).status is Status.PASS
+    late = judge(1, 91)
+    assert (late.status, late.evidence["rules"]) == (Status.UNKNOWN, ["inet filter forward #5"])
+    assert judge(1, None).status is Status.UNKNOWN
+    assert judge(1).status is Status.UNKNOWN

@@ -12,6 +12,7 @@ from sitiv_infra.collectors.firewall import COLLECTOR
 from sitiv_infra.errors import NotObserved
 from sitiv_infra.estate import Estate
 from sitiv_infra.facts import FirewallFacts
+from sitiv_infra.facts.firewall import Hit
 from sitiv_infra.lab.sshd import SshServer, make_key
 from sitiv_infra.secrets import Secrets
 from sitiv_infra.testing import estate_of
@@ -87,6 +88,7 @@ def test_reads_the_live_rules(rules_host: SshServer) -> None:
     text = facts.model_dump_json()
     assert "citizens' portal" in text
     assert "packets" not in text
+    assert facts.hits == {1: Hit(count=0)}
     assert facts == read(rules_host), "two nights of the same rules are equal"
     assert FirewallFacts.model_validate_json(text) == facts
 

@@ -75,6 +75,24 @@ def ask(server: SshServer, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def recorded(machine: SshServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give one whole answer of the machine: it takes seconds, most of them of apt."""
+    answer = tmp_path_factory.mktemp("recorded") / "answer.json"
+    answer.write_text(ask(machine, "sitiv-facts").stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def repeating(
+    machine: SshServer, recorded: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SshServer]:
+    """A server that gives the recorded answer, for those who ask about the way to it."""
+    folder, space = tmp_path_factory.mktemp("repeating"), machine.namespace
+    with SshServer(folder, "192.0.2.1", 2231, command=f"cat {recorded}", namespace=space) as one:
+        yield one
+
+
 def test_a_machine_tells_what_it_is(machine: SshServer) -> None:
     assert machine.namespace is not None
     machine.namespace.filter(RULES)
@@ -96,9 +114,9 @@ def test_a_machine_tells_what_it_is(machine: SshServer) -> None:
     assert HostFacts.model_validate_json(facts.model_dump_json()) == facts
 
 
-def test_whatever_is_asked_for_two_answers_are_known(machine: SshServer) -> None:
+def test_whatever_is_asked_for_two_answers_are_known(machine: SshServer, recorded: Path) -> None:
     assert json.loads(ask(machine).stdout)["format"] == 1
-    assert json.loads(ask(machine, "sitiv-facts").stdout)["format"] == 1
+    assert json.loads(recorded.read_text())["format"] == 1
     assert "nftables" in json.loads(ask(machine, "nft -j list ruleset").stdout)
     for wish in ("cat /etc/passwd", "sitiv-facts; id", "nft flush ruleset", "$(id)", "sh"):
         told = ask(machine, wish)
@@ -116,11 +134,11 @@ def test_it_reads_and_changes_nothing(machine: SshServer) -> None:
     assert {path: path.stat().st_mtime_ns for path in cache.glob("*.bin")} == before
 
 
-def test_the_way_may_stand_in_a_configuration(machine: SshServer, tmp_path: Path) -> None:
+def test_the_way_may_stand_in_a_configuration(repeating: SshServer, tmp_path: Path) -> None:
     config = tmp_path / "config"
-    config.write_text(f"Host web.test\n  HostName {machine.address}\n")
-    assert read(machine, name="web.test", ssh_config=config).kernel
-    assert "can't be resolved" in refusal(machine, name="web.test")
+    config.write_text(f"Host web.test\n  HostName {repeating.address}\n")
+    assert read(repeating, name="web.test", ssh_config=config).kernel
+    assert "can't be resolved" in refusal(repeating, name="web.test")
 
 
 @pytest.fixture
@@ -148,8 +166,8 @@ def jumping(jump: SshServer, folder: Path, key: Path | None = None) -> Path:
     return config
 
 
-def test_through_a_jump_host(machine: SshServer, jump: SshServer, tmp_path: Path) -> None:
-    assert read(machine, ssh_config=jumping(jump, tmp_path)).kernel
+def test_through_a_jump_host(repeating: SshServer, jump: SshServer, tmp_path: Path) -> None:
+    assert read(repeating, ssh_config=jumping(jump, tmp_path)).kernel
 
 
 def test_a_jump_host_that_refuses_is_named(
@@ -286,9 +304,9 @@ def test_failed_units() -> None:
     assert values.units("") == ()
 
 
-def told(machine: SshServer, tmp_path: Path, **programs: object) -> HostFacts:
+def told(machine: SshServer, recorded: Path, tmp_path: Path, **programs: object) -> HostFacts:
     """Read a machine that prints a recorded answer, with some programs' answers put in place."""
-    data = json.loads(ask(machine).stdout)
+    data = json.loads(recorded.read_text())
     data["programs"] |= copy.deepcopy(programs)
     answer = tmp_path / "answer.json"
     answer.write_text(json.dumps(data))
@@ -298,10 +316,10 @@ def told(machine: SshServer, tmp_path: Path, **programs: object) -> HostFacts:
 
 
 def test_what_one_program_can_t_tell_is_unread_and_the_rest_is_kept(
-    machine: SshServer, tmp_path: Path
+    machine: SshServer, recorded: Path, tmp_path: Path
 ) -> None:
     facts = told(
-        machine, tmp_path,
+        machine, recorded, tmp_path,
         nft={"error": "can't be run: No such file or directory"},
         sshd={"code": 255, "out": "", "err": "Missing privilege separation directory\nmore"},
         tracking={"code": 1, "out": "506 Cannot talk to daemon\n", "err": ""},

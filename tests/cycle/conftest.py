@@ -19,8 +19,8 @@ from sitiv_infra.estate import load
 from sitiv_infra.lab import faults
 from sitiv_infra.lab.place import INTERNET, STATION, Place
 from sitiv_infra.lab.twin import Twin, down
-from tests.lab.looking import leftovers
 from tests.servers.need import need
+from tests.twin.looking import leftovers
 
 SECONDS = 1500  # after which a playbook hangs
 PATIENCE = 60.0  # seconds after which what should have come is missing

@@ -11,14 +11,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sitiv_infra.cli.lab_proof import keep
 from sitiv_infra.lab import faults
-from sitiv_infra.lab.place import INTERNET
+from sitiv_infra.lab.packets.proof import prove_standing
+from sitiv_infra.lab.place import INTERNET, device_name
 from sitiv_infra.lab.rehearse import Fault, rehearse, usual
+from sitiv_infra.lab.switch import Switch
 from sitiv_infra.report.continuity import RECORDS, read, rehearsal
 from sitiv_infra.report.continuity.figures import Connection
 from tests.cycle.conftest import Cycle, Said, until
@@ -33,6 +37,27 @@ def test_the_playbooks_converge_from_nothing(first: Said, cycle: Cycle) -> None:
     directories = {name for name in declared if name.startswith("dc-")}
     assert set(first.counts) == declared - directories
     assert set(first.hosts("changed")) == set(first.counts)
+
+
+def test_packets_obey_and_a_wrong_tag_is_named(converged: Cycle, tmp_path: Path) -> None:
+    twin = converged.twin
+    proof = prove_standing(twin, datetime.now(UTC).date(), print)
+    assert proof.holds, (proof.findings, proof.misplaced)
+    assert (proof.lost, proof.left_out) == (0, ())
+    keep(proof, twin.estate.fingerprint, twin.place.folder / "drift" / "lab.packets.json")
+    estate = str(converged.inventory / "estate")
+    only = ["--runs", str(tmp_path / "runs"), "--only", "segmentation.packets-obey"]
+    said = converged.sitiv("audit", "--estate", estate, *only, "--format", "jsonl")
+    assert [json.loads(line).get("status") for line in said.stdout.splitlines()][-1:] == ["pass"]
+    port, switch = device_name("fw-a1", "120"), Switch(twin.place, "a")
+    switch.ask("set", "port", port, "tag=140")
+    try:
+        spoilt = prove_standing(twin, datetime.now(UTC).date(), print)
+    finally:
+        switch.ask("set", "port", port, "tag=120")
+    assert spoilt.misplaced == ("fw-a1: its leg in VLAN 120 is in VLAN 140",)
+    assert {f.source for f in spoilt.findings} <= {"", "a-application"}
+    assert spoilt.lost > 0
 
 
 HAND_MADE = {

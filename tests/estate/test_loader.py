@@ -28,6 +28,9 @@ vcenters: {vc: {site: a, host: vc.test, observed_from: admin}}
 clusters: {prod-a: {site: a, vcenter: vc}}
 object_stores: {s3-a: {site: a, endpoint: 'https://s3.test:9000', observed_from: admin}}
 buckets: {data: {stores: [s3-a], purpose: Data}}
+firewalls:
+  fw-a: {site: a, host: a.test, observed_from: admin}
+  fw-b: {site: b, host: b.test, observed_from: admin}
 machines: {web: {site: a, role: web, interfaces: [{vlan: a-dmz, addresses: [10.1.0.8]}]}}
 services:
   mail:
@@ -48,6 +51,10 @@ def problems(folder: Path, *texts: str, base: str = BASE) -> list[str]:
     return [f"{p.line}:{p.column}: {p.what}" for p in found]
 
 
+BOUND = (
+    "zones: {near: {title: N}}\nvlans: {n: {vid: 11, zone: near, sites: [a]}}\n"
+    "flows: {f: {source: dmz, destination: near, services: [icmp], owner_team: t, reason: r,"
+)
 ONE_MISTAKE = {
     "unknown key": (
         "zones: {z: {title: Z, internte: yes}}",
@@ -268,6 +275,24 @@ ONE_MISTAKE = {
             "flows: {f: {source: z, destination: dmz, services: [icmp], owner_team: t, reason: r}}"
         ),
         "2:21: unassigned addresses may reach nothing; declare their zone first",
+    ),
+    "flow at an unknown site": (
+        f"{BOUND} sites: [a, d]}}}}",
+        "3:100: 'd' is not among the declared sites",
+    ),
+    "flow at no site": (
+        f"{BOUND} sites: []}}}}",
+        "3:96: a list with at least one item is expected",
+    ),
+    "flow at nothing said": (f"{BOUND} sites: }}}}", "3:96: a list is expected"),
+    "flow twice at a site": (f"{BOUND} sites: [a, a]}}}}", "3:100: 'a' is named already"),
+    "flow where no firewall stands": (
+        f"{BOUND} sites: [a, c]}}}}",
+        "3:100: no firewall is declared on site 'c' to hold this flow",
+    ),
+    "flow that its destination never sees": (
+        f"{BOUND} sites: [b]}}}}",
+        "3:96: nothing of it could pass: 'near' is behind the firewalls of other sites alone (a)",
     ),
     "cell of no zone": (
         "cells: {c: {sources: [dmz, dmx], destinations: [admin], access: block-all}}",

@@ -20,6 +20,8 @@ hosts:
   more-hosts: {account: svc-audit, credential: ssh-audit, observed_from: admin}
 drifts:
   more-drift: {playbook: site.yml, max_age: 25h, observed_from: admin}
+packet_proofs:
+  more-proof: {max_age: 25h, observed_from: admin}
 switches:
   more-switch:
     {site: a, platform: eos, host: sw.sitiv.test, observed_from: admin,

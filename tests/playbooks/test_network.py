@@ -14,8 +14,8 @@ import pytest
 from sitiv_infra.lab.place import Place
 from sitiv_infra.lab.switch import Port, Switch
 from sitiv_infra.lab.twin import down
-from tests.lab.looking import quiet
 from tests.servers.need import need
+from tests.twin.looking import quiet
 
 ROOT = Path(__file__).parents[2]
 MAJORITY = ROOT / "playbooks/roles/firewall/files/majority"

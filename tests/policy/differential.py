@@ -16,7 +16,16 @@ from sitiv_infra.policy.compare import Comparison, compare
 from sitiv_infra.policy.lists import Line, RuleList
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.scale import Scale
-from sitiv_infra.policy.space import Box, Interval, Intervals, Point, union
+from sitiv_infra.policy.space import (
+    MACS,
+    NO_MAC,
+    WITH_MAC,
+    Box,
+    Interval,
+    Intervals,
+    Point,
+    union,
+)
 from sitiv_infra.policy.table import Table
 from tests.policy.linear import first, holds
 
@@ -26,7 +35,7 @@ PORTS = (0, 22, 53, 80, 443, 1024, 8080, 65535)
 
 def whole(version: int) -> Box:
     addresses = ((0, 2 ** BITS[version] - 1),)
-    return (((0, 255),), addresses, addresses, ((0, 65535),), ((0, 65535),))
+    return (((0, 255),), addresses, addresses, ((0, 65535),), ((0, 65535),), MACS)
 
 
 def base(dice: random.Random) -> RuleList:
@@ -46,7 +55,8 @@ def _box(dice: random.Random, everything: Box) -> Box:
     protocol, source, destination, *_ = everything
     ends = [_networks(dice, side[0][1]) for side in (source, destination)]
     protocols = dice.choice((protocol, ((6, 6),), ((6, 6), (17, 17)), ((1, 1),)))
-    return (protocols, *ends, _ports(dice, 0.8), _ports(dice, 0.2))
+    macs = dice.choice((MACS, MACS, MACS, WITH_MAC, ((1, 1),), ((0, 0), (2, NO_MAC - 1))))
+    return (protocols, *ends, _ports(dice, 0.8), _ports(dice, 0.2), macs)
 
 
 def _networks(dice: random.Random, top: int) -> Intervals:
@@ -90,12 +100,18 @@ def changed(dice: random.Random, rules: RuleList) -> RuleList:
 
 
 def packet(dice: random.Random, rules: RuleList) -> Point:
-    """Draw a packet, most often at an end of some interval or one beyond."""
-    boxes = [box for line in rules.lines for box in line.boxes]
+    """Draw a packet near one rule: most often in it, often at an end of it, or just beyond.
+
+    Drawn side by side from any rules, nine packets of ten would meet none.
+    """
+    boxes = [box for line in rules.lines for box in line.boxes] or [rules.whole]
+    near = dice.choice(boxes)
     values = []
     for side, ((bottom, top),) in enumerate(rules.whole):
-        low, high = dice.choice(dice.choice(boxes)[side]) if boxes else (bottom, top)
-        drawn = dice.choice((low, high, low - 1, high + 1, dice.randint(bottom, top)))
+        low, high = dice.choice((near if dice.random() < 0.9 else dice.choice(boxes))[side])
+        drawn = dice.choice((low, high, dice.randint(low, high)))
+        if dice.random() < 0.1:
+            drawn = dice.choice((low - 1, high + 1, dice.randint(bottom, top)))
         values.append(min(max(drawn, bottom), top))
     return tuple(values)
 

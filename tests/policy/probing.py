@@ -117,6 +117,7 @@ table inet filter {{
   set hosts {{ type ipv4_addr; flags interval; elements = {{ 10.1.0.1, 10.1.0.3-10.1.0.4 }}; }}
   set pairs {{ type ipv4_addr . inet_service; flags interval;
     elements = {{ 10.2.0.0/31 . 50-90, 10.2.0.3 . 443, 10.2.0.4 . 1024-6000 }}; }}
+{_named(dice)}
   map ends {{ type ipv4_addr : verdict; elements = {{ 10.2.0.1 : drop, 10.2.0.2 : jump called }}; }}
   chain called {{
 {called}
@@ -139,6 +140,10 @@ MATCHES = (
     "ip saddr 10.1.0.{n}", "ip saddr != 10.1.0.{n}", "ip daddr 10.2.0.0/30", "ip saddr @hosts",
     "ip saddr != @hosts", "ip daddr . tcp dport @pairs", "ip daddr . tcp dport != @pairs",
     "ip saddr . ip daddr {{ 10.1.0.1 . 10.2.0.{n}, 10.1.0.2 . 10.2.0.3 }}",
+    "ip saddr . ip daddr . meta l4proto . th dport @flows",
+    "ip saddr . ip daddr . meta l4proto . th dport != @flows",
+    "ip6 saddr . ip6 daddr . meta l4proto . th dport @flows6",
+    "ip saddr . ip daddr . meta l4proto @protocols",
     "ip daddr {{ 10.2.0.1, 10.2.0.3-10.2.0.4 }}", "ip daddr != {{ 10.2.0.1, 10.2.0.{n} }}",
     "ip6 saddr fd00:1::{n}", "ip6 daddr fd00:2::/126", "ip6 daddr != fd00:2::{n}",
     "tcp dport {p}", "tcp dport != {p}", "tcp dport >= {p}", "tcp dport < {p}", "udp dport {p}",
@@ -157,6 +162,33 @@ MAPS = (
     "ip saddr . udp dport vmap {{ 10.1.0.{n} . {p} : accept, 10.1.0.4 . 5000 : jump called }}",
     "meta l4proto vmap {{ tcp : jump called, gre : accept }}",
 )  # fmt: skip
+
+
+def _named(dice: random.Random) -> str:
+    """Write sets of concatenated intervals, as the renderer does; no two elements overlap."""
+    ports = [("tcp", "22-79"), ("tcp", "80"), ("tcp", "81-65535"), ("udp", "0-1024"), ("gre", "0")]
+    sets = {
+        "flows": ("ipv4_addr", "inet_proto . inet_service", [f"{p} . {n}" for p, n in ports]),
+        "flows6": ("ipv6_addr", "inet_proto . inet_service", [f"{p} . {n}" for p, n in ports]),
+        "protocols": ("ipv4_addr", "inet_proto", ["icmp", "2-16", "47"]),
+    }
+    found = []
+    for name, (kind, types, lasts) in sets.items():
+        lefts, rights = (
+            [f"{net}1", f"{net}2-{net}3"]
+            for net in (("10.1.0.", "10.2.0."), ("fd00:1::", "fd00:2::"))[kind == "ipv6_addr"]
+        )
+        places = [f"{one} . {other}" for one in lefts for other in rights]
+        elements = [
+            f'{place} . {last} comment "{dice.choice("abc")}"'
+            for place in places
+            for last in dice.sample(lasts, dice.randint(1, len(lasts)))
+        ]
+        found.append(
+            f"  set {name} {{ type {kind} . {kind} . {types}; flags interval; counter;"
+            f" elements = {{ {', '.join(elements)} }}; }}"
+        )
+    return "\n".join(found)
 
 
 def _rule(dice: random.Random, *, jumps: bool) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from sitiv_infra.cli import run
+from sitiv_infra.policy.lists import NO_RULE
+from sitiv_infra.wanted.fortios import fortios_rules
+from sitiv_infra.wanted.sns import sns_commands
+from tests.wanted.worlds import small
 
+TODAY = date(2026, 11, 1)
 LAB = Path(__file__).parents[2] / "inventory" / "lab" / "estate"
 DUMP = """*filter
 :INPUT DROP [0:0]
@@ -159,6 +164,53 @@ def test_what_is_rendered_can_be_judged(
     assert (code, f"line {out.count(chr(10)) + 1}" in err) == (3, True)
 
 
-def test_arrays_are_loaded_by_the_commands_that_need_them() -> None:
-    code = "import sys, sitiv_infra.cli; sys.exit('numpy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_a_rule_is_taken_out_to_see_what_changes(
+    dump: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("what-if", dump, "--from", "iptables-save", "--format", "json", "--without")
+    code, out, _ = told(capsys, *words, "2")
+    assert (code, json.loads(out)) == (0, {"equal": True, "differences": []})
+    code, out, _ = told(capsys, *words, "1")
+    found = json.loads(out)["differences"]
+    assert code == 1
+    assert {(one["old_rule"], one["new_rule"]) for one in found} == {(1, 2), (1, 0)}
+    assert {(one["old"], one["new"]) for one in found} == {("accept", "drop")}
+    assert all(one["witness"].startswith("tcp 10.1.") for one in found)
+    both = json.loads(told(capsys, *words, "1", "--without", "2")[1])["differences"]
+    assert {(item["old_rule"], item["new_rule"]) for item in both} == {(1, 0)}
+    for number, why in (("9", "no such rule; there are 3"), ("3", "does not accept or drop")):
+        code, _, err = told(capsys, *words, number)
+        assert (code, why in err) == (3, True)
+
+
+NAMED = {
+    "fortios": ("8000-8010", "8000-8011", r'policy \d+ "store" \(line \d+\) with .*tcp/8000-8011'),
+    "sns": ("toport=8010", "toport=8011", r'rule \d+ "store" \(line \d+\) with .*tcp_8000-8010'),
+    "iptables-save": ("443 -j ACCEPT", "444 -j ACCEPT", r"FORWARD 1 \(line 5\)"),
+    "nft-json": ("10.1.0.1", "10.1.0.9", r"inet t f #3"),
+}
+
+
+@pytest.mark.parametrize("form", NAMED)
+def test_both_sides_of_a_difference_are_named_in_every_form(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = RULESET["nftables"]
+    texts = {
+        "fortios": "\n".join(fortios_rules(small(), "a", TODAY)),
+        "sns": "\n".join(sns_commands(small(), "a", TODAY)),
+        "iptables-save": DUMP,
+        "nft-json": json.dumps({"nftables": [*rules[:2], rules[3], rules[2]]}),
+    }
+    before, after, name = NAMED[form]
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text(texts[form], encoding="utf-8")
+    new.write_text(texts[form].replace(before, after), encoding="utf-8")
+    code, out, _ = told(capsys, "compare", old, new, "--from", form, "--format", "json")
+    assert code == 1
+    found = json.loads(out)["differences"]
+    sides = [one[side] for one in found for side in ("old_text", "new_text")]
+    assert any(re.match(name, side) for side in sides)
+    assert all("(line " in side or side.startswith((NO_RULE, "inet t f #")) for side in sides)
+    _, out, _ = told(capsys, "compare", old, new, "--from", form)
+    assert re.search(name, out)

@@ -10,7 +10,7 @@ import pytest
 from sitiv_infra.collectors.firewall import rule_base
 from sitiv_infra.estate import Estate
 from sitiv_infra.lab.netns import Namespace
-from sitiv_infra.policy import Deviation, closed, filtered, opened
+from sitiv_infra.policy.hosts import Deviation, closed, filtered, opened
 from sitiv_infra.testing import estate_of
 from tests.servers.need import need
 

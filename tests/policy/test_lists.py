@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -13,6 +15,7 @@ from sitiv_infra.policy.compare import compare
 from sitiv_infra.policy.lists import Line, RuleList
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.space import Box, union
+from sitiv_infra.policy.what_if import WhatIf
 from tests.policy.linear import first, holds
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -98,6 +101,41 @@ def test_two_lists_part_where_an_interpreter_says_so(old: RuleList, new: RuleLis
     for one in told.partings:
         assert one.old[1] is first(old.lines, one.witness, old.policy)
         assert one.new[1] is first(new.lines, one.witness, new.policy)
+
+
+@given(lists(), st.sets(st.integers(0, 7), max_size=2), lists(), st.integers(0, 8))
+def test_a_change_of_a_few_rules_is_what_two_whole_lists_make_of_it(
+    rules: RuleList, gone: set[int], others: RuleList, place: int
+) -> None:
+    gone = {one for one in gone if one < len(rules.lines)}
+    more = tuple(line._replace(number=line.number + 100) for line in others.lines[:2])
+    kept = [(n, line) for n, line in enumerate(rules.lines) if n not in gone]
+    head = tuple(line for n, line in kept if n < place)
+    tail = tuple(line for n, line in kept if n >= place)
+    new = replace(rules, lines=(*head, *more, *tail))
+    found = WhatIf(rules).changed(gone, more, place)
+    assert found.conclusive
+    parted = {p: one for one in found.partings for p in PACKETS if within(one.box, p)}
+    for packet in PACKETS:
+        before, after = (first(some.lines, packet, some.policy) for some in (rules, new))
+        assert (packet in parted) == (before is not after)
+        if packet in parted:
+            one = parted[packet]
+            assert (one.old, one.new) == (by(rules, packet), by(new, packet))
+
+
+def within(box: Box, packet: Sequence[int]) -> bool:
+    return all(
+        any(low <= value <= high for low, high in side)
+        for side, value in zip(box, packet, strict=True)
+    )
+
+
+def by(rules: RuleList, packet: tuple[int, ...]) -> tuple[int, Verdict]:
+    """Give the rule that decides a packet, 0 for the policy, and what it does."""
+    deciding = (line for line in rules.lines if line.verdict and holds(line, packet))
+    line = next(deciding, None)
+    return (line.number, line.verdict or rules.policy) if line else (0, rules.policy)
 
 
 @given(lists())

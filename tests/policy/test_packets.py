@@ -10,9 +10,9 @@ from ipaddress import ip_address
 import pytest
 
 from sitiv_infra.lab.process import LabError, program
-from sitiv_infra.policy import RuleBase, read
 from sitiv_infra.policy.flatten import flattened
-from sitiv_infra.policy.rules import Verdict
+from sitiv_infra.policy.nftables import read
+from sitiv_infra.policy.rules import RuleBase, Verdict
 from sitiv_infra.policy.scale import Scale
 from sitiv_infra.policy.space import ICMP_CODE, ICMP_TYPE, Box, Dimension, box
 from sitiv_infra.policy.table import Table

@@ -11,9 +11,10 @@ import pytest
 
 from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.process import program
-from sitiv_infra.policy import forward_policies, read
+from sitiv_infra.policy.nftables import forward_policies, read
 from sitiv_infra.policy.rules import Verdict
 from sitiv_infra.policy.space import Dimension, box
+from tests.policy.worlds import SOME_MAC
 from tests.servers.need import need
 
 ACCEPT, DROP, UNDECIDED = Verdict.ACCEPT, Verdict.DROP, None
@@ -62,7 +63,7 @@ def fate(rules: list[dict[str, object]], packet: Packet) -> tuple[Verdict | None
     version = ip_address(packet.source).version
     sides = (
         packet.protocol, int(ip_address(packet.source)), int(ip_address(packet.destination)),
-        50000, packet.port,
+        50000, packet.port, SOME_MAC,
     )  # fmt: skip
     one = box({side: ((n, n),) for side, n in zip(Dimension, sides, strict=True)})
     (part,) = read(rules, version).fates([one])

@@ -11,6 +11,8 @@ from sitiv_infra.policy.lists import Line, RuleList
 from sitiv_infra.policy.rules import BOTH, Verdict
 from sitiv_infra.policy.space import Box
 
+SOME_MAC = 0
+
 
 class Packet(NamedTuple):
     """The first packet of a connection; of ICMP, the ports are type and code."""
@@ -28,7 +30,7 @@ class Packet(NamedTuple):
         """The packet as the dimensions of a box."""
         ends = (int(ip_address(self.source)), int(ip_address(self.destination)))
         devices = (device(name)[0][0] for name in (self.comes, self.leaves))
-        return (self.protocol, *ends, self.by, self.to, *devices)
+        return (self.protocol, *ends, self.by, self.to, SOME_MAC, *devices)
 
 
 def holds(boxes: Iterable[Box], point: Sequence[int]) -> bool:

@@ -9,7 +9,7 @@ from itertools import product
 
 from sitiv_infra.checking import Check, Evidence, SeenFacts, Status, Verdict, Verdicts, check
 from sitiv_infra.estate import Estate
-from sitiv_infra.report import Audit, Change, Finding, Mended
+from sitiv_infra.report.audit import Audit, Change, Finding, Mended
 from sitiv_infra.snapshot import Gap
 from sitiv_infra.testing import estate_of
 from sitiv_infra.waivers import Standing, Waiver, WaiverState

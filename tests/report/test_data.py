@@ -10,7 +10,9 @@ import pytest
 
 from sitiv_infra.checking import Status
 from sitiv_infra.messages import LANGUAGES, Language
-from sitiv_infra.report import FORMATS, Audit, Change, jsonl, worksheet
+from sitiv_infra.report import jsonl, worksheet
+from sitiv_infra.report.audit import Audit, Change
+from sitiv_infra.report.formats import FORMATS
 from tests.report import factory
 
 FULL = factory.full()

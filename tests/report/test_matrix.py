@@ -9,7 +9,8 @@ import pytest
 from sitiv_infra.checking import Status, Verdict
 from sitiv_infra.estate import Estate, Severity
 from sitiv_infra.messages import Language
-from sitiv_infra.report import FORMATS, Audit, Finding
+from sitiv_infra.report.audit import Audit, Finding
+from sitiv_infra.report.formats import FORMATS
 from sitiv_infra.report.matrix import Drawing, Mark, drawing
 from sitiv_infra.testing import estate_of
 from tests.report import factory
@@ -64,6 +65,28 @@ def test_what_is_declared_and_nothing_else() -> None:
     assert (signs["net", "web"], signs["web", "data"], signs["data", "net"]) == ("2", "2", "")
 
 
+TWO_SITES = """
+firewalls:
+  fw-a: {site: a, host: a.test, observed_from: admin}
+  fw-b: {site: b, host: b.test, observed_from: admin}
+"""
+
+
+def test_what_holds_at_some_sites_says_where() -> None:
+    flows = ZONES.replace("[tcp/5432, tcp/22], owner_team: t,", (
+        "[tcp/5432, tcp/22], owner_team: bases, ticket: GLPI-9, until: 2027-01-31, sites: [b],"
+    ))  # fmt: skip
+    estate = estate_of(flows, TWO_SITES)
+    services = {(s.source, s.destination): s.services for s in drawn(PASSED, estate=estate).squares}
+    assert services["net", "web"] == ("tcp/80", "tcp/443")
+    assert services["web", "data"] == ("tcp/5432", "tcp/22 (b)")
+    told = page(factory.audit(PASSED, estate=estate)).translate(PLAIN)
+    assert "Différences déclarées entre sites" in told
+    flow = "de « W » vers « D », tcp/5432 et tcp/22 ; bases, GLPI-9, jusqu'au 31/01/2027 : r"
+    assert f"<li>{flow} (sur b seulement)</li>" in told.replace("&#8217;", "'")
+    assert "Différences déclarées" not in page(factory.audit(PASSED, estate=estate_of(ZONES)))
+
+
 @pytest.mark.parametrize(
     ("finding", "pair", "mark"),
     [
@@ -100,6 +123,11 @@ def test_no_drawing_of_what_was_not_judged() -> None:
     other = factory.audit(factory.finding(), estate=estate_of(ZONES))
     assert drawing(other) is None
     assert drawing(factory.audit(PASSED)) is None, "one zone has no matrix"
+
+
+PLAIN = str.maketrans(
+    {"\N{NO-BREAK SPACE}": " ", "\u202f": " ", "\N{RIGHT SINGLE QUOTATION MARK}": "'"}
+)
 
 
 def page(audit: Audit) -> str:

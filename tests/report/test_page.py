@@ -13,7 +13,8 @@ from sitiv_infra import catalogue
 from sitiv_infra.checking import Status
 from sitiv_infra.lab.process import program
 from sitiv_infra.messages import LANGUAGES, Language
-from sitiv_infra.report import FORMATS, Audit
+from sitiv_infra.report.audit import Audit
+from sitiv_infra.report.formats import FORMATS
 from tests.report import factory
 from tests.report.pages import complaints, contrast, palettes, parsed
 from tests.servers.need import need

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from sitiv_infra.messages import LANGUAGES, Language
-from sitiv_infra.report import FORMATS, Audit
+from sitiv_infra.report.audit import Audit
+from sitiv_infra.report.formats import FORMATS
 from sitiv_infra.report.terminal import show
 from sitiv_infra.snapshot import Gap
 from tests.report import factory

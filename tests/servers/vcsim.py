@@ -10,6 +10,7 @@ import pytest
 from sitiv_infra.lab.pki import Authority
 from sitiv_infra.lab.vcsim import Settings, Vcsim
 from sitiv_infra.lab.vcsim_model import Cluster
+from sitiv_infra.lab.vcsim_networks import Switch
 from tests.servers.need import need
 
 StartVcsim = Callable[..., Vcsim]
@@ -24,9 +25,10 @@ def start_vcsim(tmp_path: Path, authority: Authority) -> Iterator[StartVcsim]:
         clusters: Sequence[Cluster],
         settings: Settings | None = None,
         issuer: Authority = authority,
+        switches: Sequence[Switch] = (),
     ) -> Vcsim:
         folder = tmp_path / f"vcsim-{len(started)}"
-        started.append(Vcsim(folder, issuer, clusters, settings))
+        started.append(Vcsim(folder, issuer, clusters, settings, switches=switches))
         started[-1].start()
         return started[-1]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterator, Sequence
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,19 +16,21 @@ from sitiv_infra.estate import Estate, load
 from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.plan import rule_base
 from sitiv_infra.lab.process import program
-from sitiv_infra.policy import RuleBase, blocked, carried, read, undeclared
 from sitiv_infra.policy.exact import mismatches
-from sitiv_infra.policy.rules import Verdict
+from sitiv_infra.policy.matrix import blocked, carried, undeclared
+from sitiv_infra.policy.nftables import read
+from sitiv_infra.policy.rules import RuleBase, Verdict
 from sitiv_infra.policy.space import Dimension, Intervals, box
 from sitiv_infra.testing import estate_of
+from sitiv_infra.wanted import forward_sets
 from sitiv_infra.wanted.filtering import (
     Accept,
     Translation,
     current,
-    forward_rules,
     host_accepts,
     translations,
 )
+from sitiv_infra.wanted.nftables import FlowSet
 from tests.servers.need import need
 from tests.wanted.worlds import estates, small
 
@@ -38,13 +41,13 @@ BEFORE, LAST, AFTER = date(2026, 11, 1), date(2026, 11, 20), date(2026, 11, 21)
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Namespace]:
     need("ip", "nft", root=True)
-    with Namespace("wanted") as namespace:
+    with Namespace(f"wanted-{os.getpid()}") as namespace:
         yield namespace
 
 
-def loaded(bench: Namespace, rules: Iterable[str]) -> list[dict[str, object]]:
-    """Let nft take the rules, and give them as it lists them."""
-    bench.filter(rule_base(rules))
+def loaded(bench: Namespace, sets: Sequence[FlowSet]) -> list[dict[str, object]]:
+    """Let nft take the sets, and give them as it lists them."""
+    bench.filter(rule_base(sets))
     listed = json.loads(bench.run(program("nft"), "-j", "list", "ruleset"))["nftables"]
     assert isinstance(listed, list)
     return listed
@@ -52,14 +55,14 @@ def loaded(bench: Namespace, rules: Iterable[str]) -> list[dict[str, object]]:
 
 def judged(bench: Namespace, estate: Estate, today: date) -> list[dict[str, object]]:
     """Ask that exactly what is declared passes every firewall."""
-    ruleset = loaded(bench, forward_rules(estate, today))
+    ruleset = loaded(bench, forward_sets(estate, "a", today))
     lasting = {flow.name: flow for flow in current(estate, today)}
     rest = estate.model_copy(update={"flows": lasting})
     for firewall in estate.firewalls.values():
         live = carried(rest, firewall, ruleset)
         assert list(undeclared(rest, live)) == []
         assert [d for flow in lasting.values() if (d := blocked(flow, live)) is not None] == []
-    assert list(mismatches(estate, ruleset, today)) == []
+    assert list(mismatches(estate, "a", ruleset, today)) == []
     return ruleset
 
 
@@ -112,7 +115,7 @@ def _nets(estate: Estate, vlan: str, version: int) -> Intervals:
 @pytest.mark.parametrize("folder", ["estate", "lab/estate"])
 def test_members_do_not_reach_each_others_directories(bench: Namespace, folder: str) -> None:
     estate = load(INVENTORY / folder)
-    ruleset = loaded(bench, forward_rules(estate, BEFORE))
+    ruleset = loaded(bench, forward_sets(estate, "a", BEFORE))
     rules = {version: read(ruleset, version) for version in (4, 6)}
     owned = [v for v in estate.vlans.values() if v.zone == "directory"]
     assert len(owned) >= 2
@@ -124,7 +127,7 @@ def test_members_do_not_reach_each_others_directories(bench: Namespace, folder: 
 
 def test_one_members_vlans_are_one_network(bench: Namespace) -> None:
     estate = small()
-    ruleset = loaded(bench, forward_rules(estate, BEFORE))
+    ruleset = loaded(bench, forward_sets(estate, "a", BEFORE))
     rules = {version: read(ruleset, version) for version in (4, 6)}
     assert between(rules, estate, "corbas", "corbas-b") == {Verdict.ACCEPT}
     assert between(rules, estate, "corbas", "givors") == {Verdict.DROP}
@@ -135,12 +138,12 @@ def test_one_members_vlans_are_one_network(bench: Namespace) -> None:
 def test_a_flow_passes_on_its_last_day_and_not_after(bench: Namespace) -> None:
     estate = small()
     for today, there in ((BEFORE, True), (LAST, True), (AFTER, False)):
-        assert any('"trial"' in rule for rule in forward_rules(estate, today)) == there
+        assert any('"trial"' in one.text for one in forward_sets(estate, "a", today)) == there
         judged(bench, estate, today)
         accepts = host_accepts(estate, estate.machines["data-a1"], today)
         assert ("trial" in {a.flow for a in accepts}) == there
     # The engine, too, knows the difference.
-    ruleset = loaded(bench, forward_rules(estate, AFTER))
+    ruleset = loaded(bench, forward_sets(estate, "a", AFTER))
     live = carried(estate, estate.firewalls["fw-a1"], ruleset)
     missed = blocked(estate.flows["trial"], live)
     assert missed is not None

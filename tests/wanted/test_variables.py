@@ -107,6 +107,7 @@ def test_only_firewalls_filter_and_only_switches_switch() -> None:
     for machine in lab().machines.values():
         found = of(machine.name)
         assert ("sitiv_forward_rules" in found) == (machine.name in lab().firewalls)
+        assert ("sitiv_forward_sets" in found) == (machine.name in lab().firewalls)
         assert ("sitiv_switch" in found) == (machine.role == "switch")
         assert ("sitiv_publications" in found) == (machine.role == "reverse-proxy")
         assert ("sitiv_backups" in found) == (machine.role == "backup-server")

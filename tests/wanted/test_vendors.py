@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -16,75 +17,67 @@ from sitiv_infra.estate import Estate, load
 from sitiv_infra.lab.netns import Namespace
 from sitiv_infra.lab.plan import rule_base
 from sitiv_infra.lab.process import program
+from sitiv_infra.policy import readback
 from sitiv_infra.policy.cleanup import clean_up
 from sitiv_infra.policy.compare import Comparison, compare
 from sitiv_infra.policy.dumps import FORMS, Dump
 from sitiv_infra.policy.iptables_options import DEVICES, whole
 from sitiv_infra.policy.lists import Line, RuleList
-from sitiv_infra.policy.objects import WITH_DEVICES, everywhere
+from sitiv_infra.policy.objects import WITH_DEVICES
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.space import PORTS, PROTOCOLS, Box, Intervals, common, union, without
+from sitiv_infra.policy.space import MACS, PORTS, Box, Intervals, union, without
 from sitiv_infra.testing import estate_of
-from sitiv_infra.wanted import fortios, sns
-from sitiv_infra.wanted.filtering import End, forward_rules
+from sitiv_infra.wanted import fortios, forward_sets, sns
+from sitiv_infra.wanted.filtering import End
 from tests.servers.need import need
 from tests.wanted.test_filtering import PUBLIC_OF_OURS
 from tests.wanted.worlds import estates, small
 
 INVENTORY = Path(__file__).parents[2] / "inventory"
 BEFORE, AFTER = date(2026, 11, 1), date(2026, 11, 21)
-NUMBERS = {"tcp": 6, "udp": 17, "icmp": 1, "ipv6-icmp": 58}
-MATCH = re.compile(
-    r"(?P<family>ip6?) (?P<end>[sd]addr) (?P<other>!= )?(?P<nets>\{[^}]*\}|\S+)"
-    r"|(?P<protocol>tcp|udp) dport (?P<ports>\{[^}]*\}|\S+)|meta l4proto (?P<l4>\S+)"
-    r'|ct state new accept comment "(?P<comment>[^"]*)"'
+ELEMENT = re.compile(
+    r"(?P<source>\S+) \. (?P<destination>\S+) \. "
+    r'(?:(?P<ported>tcp|udp) \. (?P<ports>\S+)|(?P<protocols>\S+)) comment "(?P<comment>[^"]*)"'
 )
 
 
 def of_nftables(estate: Estate, today: date, version: int) -> RuleList:
-    """Give the boxes of the rules that nftables is told, for one family."""
-    lines = [
-        Line(number, rule, Verdict.ACCEPT, (packets,))
-        for number, rule in enumerate(forward_rules(estate, today), 1)
-        if (packets := _packets(rule, version))
+    """Give the boxes of what nftables is told, for one family."""
+    elements = [
+        element
+        for one in forward_sets(estate, "a", today)
+        if one.name.endswith(str(version))
+        for element in one.elements
     ]
+    lines = [Line(n, one, Verdict.ACCEPT, (_packets(one),)) for n, one in enumerate(elements, 1)]
     return RuleList(tuple(lines), Verdict.DROP, whole(version)[:WITH_DEVICES])
 
 
-def _packets(rule: str, version: int) -> Box | None:
-    """Read one rule; whatever is not understood fails the test."""
-    assert re.sub(r"\s", "", MATCH.sub("", rule)) == "", rule
-    ends = {"saddr": everywhere(version), "daddr": everywhere(version)}
-    protocols, ports = PROTOCOLS, PORTS
-    for found in MATCH.finditer(rule):
-        if found["family"]:
-            if found["family"] != ("ip" if version == 4 else "ip6"):
-                return None
-            nets = union(map(_span, _listed(found["nets"])))
-            now = ends[found["end"]]
-            ends[found["end"]] = without(now, nets) if found["other"] else common(now, nets)
-        elif found["protocol"] or found["l4"]:
-            number = NUMBERS[found["protocol"] or found["l4"]]
-            protocols = ((number, number),)
-            ports = union(map(_ports, _listed(found["ports"]))) if found["ports"] else PORTS
-    return (protocols, ends["saddr"], ends["daddr"], PORTS, ports, DEVICES, DEVICES)
-
-
-def _listed(text: str) -> list[str]:
-    return [word.strip() for word in text.strip("{} ").split(",")]
+def _packets(element: str) -> Box:
+    """Read one element; whatever is not understood fails the test."""
+    found = ELEMENT.fullmatch(element)
+    assert found is not None, element
+    ends = (_span(found["source"]),), (_span(found["destination"]),)
+    number = {"tcp": 6, "udp": 17}.get(found["ported"] or "")
+    protocols = (number, number) if number else _numbers(found["protocols"])
+    ports = _numbers(found["ports"]) if number else (0, 65535)
+    return ((protocols,), *ends, PORTS, (ports,), MACS, DEVICES, DEVICES)
 
 
 def _span(text: str) -> tuple[int, int]:
+    if "-" in text:
+        low, high = (int(ip_address(end)) for end in text.split("-"))
+        return low, high
     net = ip_network(text)
     return int(net.network_address), int(net.broadcast_address)
 
 
-def _ports(text: str) -> tuple[int, int]:
+def _numbers(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
     return int(low), int(high or low)
 
 
-Render = Callable[[Estate, date], Iterable[str]]
+Render = Callable[[Estate, str, date], Iterable[str]]
 FORMATS: dict[str, tuple[Render, str]] = {
     "fortios": (fortios.fortios_rules, "root"),
     "sns": (sns.sns_commands, "slot 5"),
@@ -93,7 +86,7 @@ FORMATS: dict[str, tuple[Render, str]] = {
 
 def written(form: str, estate: Estate, today: date = BEFORE) -> str:
     render, _ = FORMATS[form]
-    return "\n".join(render(estate, today)) + "\n"
+    return "\n".join(render(estate, "a", today)) + "\n"
 
 
 def compared(form: str, text: str, estate: Estate, today: date = BEFORE) -> list[Comparison]:
@@ -135,8 +128,8 @@ def test_and_what_the_kernel_says_that_it_was_told(folder: str) -> None:
     """The same, but nft itself reads the rules, with all that stands around them."""
     need("ip", "nft", root=True)
     estate = load(INVENTORY / folder)
-    with Namespace("vendors") as bench:
-        bench.filter(rule_base(forward_rules(estate, BEFORE)))
+    with Namespace(f"vendors-{os.getpid()}") as bench:
+        bench.filter(rule_base(forward_sets(estate, "a", BEFORE)))
         live = FORMS["nft-json"](bench.run(program("nft"), "-j", "list", "ruleset")).lists
     for form, (_, name) in FORMATS.items():
         read = FORMS[form](written(form, estate)).lists
@@ -151,6 +144,30 @@ def _by_any_device(rules: RuleList) -> RuleList:
         for line in rules.lines
     )
     return RuleList(tuple(lines), rules.policy, (*rules.whole, DEVICES, DEVICES))
+
+
+@each_form
+def test_what_is_printed_was_proved(form: str) -> None:
+    estate = small()
+    text = written(form, estate)
+    readback.prove(text, form, estate, "a", BEFORE, (4, 6))
+    for changed in (text.replace("9000", "9001"), text.replace("10.1.20.0", "10.1.16.0")):
+        assert changed != text
+        with pytest.raises(InvalidInput, match=r"is not proved to be .*: .*, such as "):
+            readback.prove(changed, form, estate, "a", BEFORE, (4, 6))
+
+
+def test_a_packet_that_surely_fares_otherwise_is_named_first() -> None:
+    estate = small()
+    text = written("fortios", estate)
+    lost = text.replace('        set srcaddr "zone web"\n', "")
+    assert lost != text
+    with pytest.raises(InvalidInput, match=r", undecided by policy \d+ .* \(line \d+\)"):
+        readback.prove(lost, "fortios", estate, "a", BEFORE, (4, 6))
+    both = lost.replace("8000-8010", "8000-8011").replace("set action deny", "set action accept")
+    with pytest.raises(InvalidInput, match=r"such as \S.*") as caught:
+        readback.prove(both, "fortios", estate, "a", BEFORE, (4, 6))
+    assert ", let through by " in str(caught.value)
 
 
 @each_form
@@ -283,7 +300,7 @@ def test_an_object_of_sns_has_a_plain_name(name: str) -> None:
 @pytest.mark.parametrize("slot", [0, 11])
 def test_there_are_ten_slots(slot: int) -> None:
     with pytest.raises(InvalidInput, match="slot"):
-        list(sns.sns_commands(small(), BEFORE, slot))
+        list(sns.sns_commands(small(), "a", BEFORE, slot))
 
 
 def test_an_end_is_made_up_of_networks_exactly() -> None:

@@ -165,3 +165,13 @@ def estates(draw: st.DrawFn) -> Estate:
         },
         "flows": {f"f{n}": _flow(*item) for n, item in enumerate(flows.items())},
     }))  # fmt: skip
+
+
+def with_sites(**sites: tuple[str, ...]) -> Estate:
+    """Give the small estate with flows that hold at some sites."""
+    estate = small()
+    flows = {
+        name: flow.model_copy(update={"sites": sites.get(name, ())})
+        for name, flow in estate.flows.items()
+    }
+    return estate.model_copy(update={"flows": flows})

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,28 +14,16 @@ from sitiv_infra.cli import run
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Estate
 from sitiv_infra.lab import place as place_module
-from sitiv_infra.lab.netns import Namespace
-from sitiv_infra.lab.place import Place
+from sitiv_infra.lab.group import until
+from sitiv_infra.lab.packets.frames import called, listening, misplaced
+from sitiv_infra.lab.place import Place, device_name
 from sitiv_infra.lab.process import LabError
 from sitiv_infra.lab.switch import Switch
 from sitiv_infra.lab.twin import Twin, down
-from tests.lab.looking import ONLY, arrivals, leftovers, listening, picture, ping, quiet
 from tests.servers.need import need
+from tests.twin.looking import LAB, all_up, leftovers, picture, ping, quiet, states
 
-LAB = Path(__file__).parents[2] / "inventory" / "lab"
-
-
-def states(twin: Twin) -> dict[str, str]:
-    return {seen.machine.name: seen.state for seen in twin.status()}
-
-
-def all_up(twin: Twin) -> None:
-    assert set(states(twin).values()) == {"up"}
-    assert not any(seen.state == "absent" for seen in twin.status())
-    for name in ("sw-a1", "fw-b1", "store-a1"):
-        host = twin.host(twin.estate.machines[name])
-        done = subprocess.run(host.command(["hostname"]), capture_output=True, check=True)
-        assert done.stdout.decode().strip() == name
+SECONDS = 30.0  # after which a frame that should have come is missing
 
 
 def test_every_machine_is_up_and_reached_through_its_bastion(standing: Twin) -> None:
@@ -64,9 +47,22 @@ def test_vlans_are_apart_on_the_wire(standing: Twin) -> None:
         assert len(by_vlan["vlan160"]) == 5
         senders = {end: ends for ends in by_vlan.values() for end in (ends[0], ends[-1])}
         expected = {one: [end for end in ends if end != one] for one, ends in senders.items()}
-        assert arrivals(ears, expected) == {
-            one: dict.fromkeys(ends, 1) for one, ends in expected.items()
-        }
+        wanted = {one: dict.fromkeys(ends, 1) for one, ends in expected.items()}
+        until(
+            SECONDS, lambda: called(ears, senders) == wanted, "frames do not get where they should"
+        )
+    assert misplaced(standing.place) == []
+
+
+def test_a_leg_in_a_wrong_vlan_is_named(standing: Twin) -> None:
+    switch = Switch(standing.place, "a")
+    port = device_name("store-a1", "140")
+    switch.ask("set", "port", port, "tag=150")
+    try:
+        assert misplaced(standing.place) == ["store-a1: its leg in VLAN 140 is in VLAN 150"]
+    finally:
+        switch.ask("set", "port", port, "tag=140")
+    assert misplaced(standing.place) == []
 
 
 def test_hosts_of_one_vlan_reach_each_other_and_no_one_else(standing: Twin) -> None:
@@ -130,82 +126,6 @@ def test_a_host_can_not_set_the_clock(standing: Twin) -> None:
     )
     assert done.returncode != 0
     assert time.localtime().tm_year > 2020
-
-
-@contextmanager
-def running_up(place: Place) -> Iterator[subprocess.Popen[str]]:
-    """Run ``sitiv lab up`` in a process of its own."""
-    command = [str(Path(sys.executable).with_name("sitiv")), "lab", "up", "--name", place.name]
-    with subprocess.Popen(
-        [*command, "--from", str(LAB), "--only", ",".join(ONLY)],
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def killed(place: Place, step: str, longest: float, *, group: bool) -> str:
-    """Kill ``up`` some time after a step of it, alone or with its children; say when."""
-    with running_up(place) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if step in line:
-                break
-        moment = random.uniform(0, longest)
-        time.sleep(moment)
-        if process.poll() is not None:
-            return f"{moment} s after '{step}': it was done"
-        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-        process.wait()
-    return f"{moment} s after '{step}'"
-
-
-def test_a_killed_repair_is_repaired(standing: Twin) -> None:
-    machines = standing.estate.machines
-    with standing.place.alone():
-        standing.power_off([machines["fw-a2"], machines["store-a1"], machines["sw-c1"]])
-        Switch(standing.place, "c").cut()
-    before = standing.place.group("bastion-a1").pids()
-    when = killed(standing.place, "switches", 3, group=False)
-    standing.up()
-    assert set(states(standing).values()) == {"up"}, when
-    assert standing.place.group("bastion-a1").inits()[0] in before, "who stood was left alone"
-    assert ping(standing.place, "sw-c1", "10.90.0.11"), when
-
-
-def test_an_up_that_was_killed_at_its_beginning_is_repaired(standing: Twin) -> None:
-    down(standing.place, quiet)
-    when = killed(standing.place, "switches", 1.5, group=True)
-    standing.up()
-    all_up(standing)
-    assert ping(standing.place, "sw-c1", "10.90.0.11"), when
-
-
-def test_of_a_killed_up_nothing_is_left(standing: Twin) -> None:
-    down(standing.place, quiet)
-    assert leftovers(standing.place) == []
-    when = killed(standing.place, "hosts", 6, group=False)
-    assert leftovers(standing.place) != []
-    down(standing.place, quiet)
-    assert leftovers(standing.place) == [], when
-
-
-def test_what_is_half_taken_down_is_taken_down(place: Place) -> None:
-    """What remains of a lab whose namespaces went with a reboot, or with a killed ``down``."""
-    folder = Path("/etc/netns", place.namespace("station"))
-    folder.mkdir(parents=True, exist_ok=True)
-    Path("/run/netns", place.namespace("half")).touch()
-    Namespace(place.namespace("switch-a")).start()
-    drive = place.host_folder("store-a1") / "sdb.img"
-    drive.parent.mkdir(parents=True)
-    drive.write_bytes(bytes(4096))
-    subprocess.run(["losetup", "--find", str(drive)], check=True)
-    assert len(leftovers(place)) == 5
-    down(place, quiet)
-    assert leftovers(place) == []
 
 
 def test_taking_down_what_is_not_there_is_fine(place: Place) -> None:

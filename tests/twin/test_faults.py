@@ -15,11 +15,12 @@ from sitiv_infra.lab import faults
 from sitiv_infra.lab.group import until
 from sitiv_infra.lab.host import Host
 from sitiv_infra.lab.netns import FOLDER, Namespace
+from sitiv_infra.lab.packets.frames import called, listening
 from sitiv_infra.lab.process import LabError
 from sitiv_infra.lab.switch import Switch
 from sitiv_infra.lab.twin import Twin
 from sitiv_infra.report.continuity import EVENTS, Event
-from tests.lab.looking import arrivals, listening, ping
+from tests.twin.looking import ping, states
 
 SECONDS = 30.0
 
@@ -30,10 +31,6 @@ def whole(standing: Twin) -> Iterator[Twin]:
     yield standing
     if faults.active(standing.place):
         faults.heal(standing)
-
-
-def states(lab: Twin) -> dict[str, str]:
-    return {seen.machine.name: seen.state for seen in lab.status()}
 
 
 def first_processes(lab: Twin) -> dict[str, list[int]]:
@@ -78,7 +75,7 @@ def across(lab: Twin) -> bool:
     """Tell whether frames of the transit VLAN get from the first site to the second, and back."""
     with listening(lab.place) as ears:
         one, other = ((lab.place.namespace(name), "vlan900") for name in ("fw-a1", "fw-b1"))
-        found = arrivals(ears, {one: [], other: []})
+        found = called(ears, (one, other))
         assert all(n == 1 for heard in found.values() for n in heard.values()), "no loop"
         return other in found[one] and one in found[other]
 

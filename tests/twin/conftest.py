@@ -12,8 +12,8 @@ from sitiv_infra.estate import Estate, load
 from sitiv_infra.lab.place import ROOT, Place
 from sitiv_infra.lab.scale import chosen
 from sitiv_infra.lab.twin import Twin, down
-from tests.lab.looking import ONLY, quiet
 from tests.servers.need import need
+from tests.twin.looking import ONLY, quiet
 
 
 @pytest.fixture(scope="session")

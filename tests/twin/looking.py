@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import socket
 import subprocess
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sitiv_infra.lab import wiring
@@ -18,17 +15,26 @@ from sitiv_infra.lab.place import Place
 from sitiv_infra.lab.switch import Switch
 from sitiv_infra.lab.twin import Twin
 
+LAB = Path(__file__).parents[2] / "inventory" / "lab"
 ONLY = ("sw-*", "fw-a*", "fw-b1", "bastion-*", "store-a1")
-EXPERIMENTAL = 0x88B5  # an EtherType for local use (IEEE 802)
-BROADCAST = b"\xff" * 6
-SECONDS = 30.0  # after which a frame that should have come is missing
-CALM = 0.5  # in which a frame that should not come would have come
-
-End = tuple[str, str]  # namespace and device
 
 
 def quiet(text: str) -> None:
     """Hear of progress, and say nothing."""
+
+
+def states(lab: Twin) -> dict[str, str]:
+    """Tell how each machine is."""
+    return {seen.machine.name: seen.state for seen in lab.status()}
+
+
+def all_up(lab: Twin) -> None:
+    """Check that every machine is up, and runs programs."""
+    assert set(states(lab).values()) == {"up"}
+    for name in ("sw-a1", "fw-b1", "store-a1"):
+        host = lab.host(lab.estate.machines[name])
+        done = subprocess.run(host.command(["hostname"]), capture_output=True, check=True)
+        assert done.stdout.decode().strip() == name
 
 
 def leftovers(place: Place) -> list[str]:
@@ -96,65 +102,3 @@ def ping(place: Place, machine: str, address: str) -> bool:
     """Tell whether a machine reaches an address."""
     words = ["ip", "netns", "exec", place.namespace(machine), "ping", "-c1", "-W2", address]
     return subprocess.run(words, capture_output=True, check=False).returncode == 0
-
-
-@contextmanager
-def listening(place: Place) -> Iterator[dict[End, socket.socket]]:
-    """Listen for frames on every device that hangs on a switch's access port."""
-    with ExitStack() as stack:
-        found: dict[End, socket.socket] = {}
-        for name in place.namespaces():
-            space = Namespace(name)
-            with space.inside():
-                for device in sorted(wiring.devices(space)):
-                    if device.startswith("vlan"):
-                        ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, EXPERIMENTAL)
-                        stack.enter_context(ear)
-                        ear.bind((device, EXPERIMENTAL))
-                        found[name, device] = ear
-        yield found
-
-
-def arrivals(
-    ears: Mapping[End, socket.socket], expected: Mapping[End, Iterable[End]]
-) -> dict[End, dict[End, int]]:
-    """Broadcast from several devices until all is heard that should be, then once more.
-
-    Gives, by sender, how often that last frame was heard at each device.
-    """
-    missing = {(sender, end) for sender, ends in expected.items() for end in ends}
-    tokens = {os.urandom(8): sender for sender in expected}
-    end = time.monotonic() + SECONDS
-    while missing and time.monotonic() < end:
-        _send(ears, tokens)
-        heard = _heard(ears, tokens, 0.3)
-        missing -= {(sender, ear) for sender, found in heard.items() for ear in found}
-    _heard(ears, tokens, CALM)  # the last of those
-    tokens = {os.urandom(8): sender for sender in expected}
-    _send(ears, tokens)
-    return _heard(ears, tokens, CALM)
-
-
-def _send(ears: Mapping[End, socket.socket], tokens: Mapping[bytes, End]) -> None:
-    kind = EXPERIMENTAL.to_bytes(2, "big")
-    for token, sender in tokens.items():
-        ear = ears[sender]
-        own = ear.getsockname()[4]
-        ear.send((BROADCAST + own + kind + token).ljust(60, b"\0"))
-        time.sleep(0.005)  # a switch in userspace loses what comes in one burst
-
-
-def _heard(
-    ears: Mapping[End, socket.socket], tokens: Mapping[bytes, End], seconds: float
-) -> dict[End, dict[End, int]]:
-    """Count the frames of each sender, by where they came, for some time."""
-    ends = {ear: end for end, ear in ears.items()}
-    found: dict[End, dict[End, int]] = {sender: {} for sender in tokens.values()}
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        for ear in select.select(list(ends), [], [], left)[0]:
-            token = ear.recv(2048)[14:22]
-            if token in tokens:
-                here = found[tokens[token]]
-                here[ends[ear]] = here.get(ends[ear], 0) + 1
-    return found
