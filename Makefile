@@ -46,7 +46,7 @@ servers: ## install the servers that tests run against, when root
 test: servers $(VENV)/.developing ## every test, against real servers
 	@.ci/directory-extra $(BIN)/python
 	@.ci/engine $(BIN)/python
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 3
 
 check: style types playbooks-lint house ## style, types, Ansible lint, the rules of the house
 

@@ -1,7 +1,8 @@
 """Fixtures that all tests share; real servers are in tests/servers, one module a kind.
 
-``make test`` runs two processes: tests that boot hosts, and all others beside them. Each
-group runs in order in one process, since its servers have fixed addresses.
+``make test`` runs three processes side by side: tests that boot hosts, tests that only compute,
+and all others, most of which start a server. Each group runs in order in one process, since its
+servers have fixed addresses and are started once.
 """
 
 from __future__ import annotations
@@ -29,24 +30,31 @@ settings.register_profile("ci", max_examples=50)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
-ALONE = {"cycle", "twin"}  # folders whose tests boot hosts
+BOOTING = {"cycle", "twin"}  # folders whose tests boot hosts
+COMPUTING = {"estate", "house", "policy", "report", "switches", "wanted"}
 LESS = 10  # of nice(2): the lab's failovers are counted in tenths of a second, others only wait
 
 
-class TwoGroups(LoadScopeScheduling):
+def _group(folder: str) -> str:
+    if folder in BOOTING:
+        return "booting"
+    return "computing" if folder in COMPUTING else "serving"
+
+
+class Groups(LoadScopeScheduling):
     """Each group in one process, in order, whatever ``--dist`` says."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "booting" if nodeid.split("/")[1] in ALONE else "others"
+        return _group(nodeid.split("/")[1])
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoGroups:
-    return TwoGroups(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the lab go first where two processes share the processors."""
-    beside = "PYTEST_XDIST_WORKER" in os.environ and item.path.parent.name not in ALONE
+    """Let the lab go first where processes share the processors."""
+    beside = "PYTEST_XDIST_WORKER" in os.environ and item.path.parent.name not in BOOTING
     if beside and os.getpriority(os.PRIO_PROCESS, 0) < LESS:
         os.setpriority(os.PRIO_PROCESS, 0, LESS)
 

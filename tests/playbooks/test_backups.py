@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +84,16 @@ class BackupServer:
             machine.stop()
 
 
+def until_gone(group: int) -> None:
+    """Wait until no process of a group is left."""
+    end = time.monotonic() + 60
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.killpg(group, 0)
+            assert time.monotonic() < end, "a killed process does not go"
+            time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def server(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, repository: Path
@@ -137,6 +149,7 @@ def test_a_run_that_was_killed_is_in_nobodys_way(server: BackupServer) -> None:
         while server.hosts() == before:  # until the first machine is copied
             assert run.poll() is None
         os.killpg(run.pid, signal.SIGKILL)
+    until_gone(run.pid)  # a lock is held as long as its process is there, be it dying
     slow.command = whole
     slow.allow(public)
     done = server.copy()

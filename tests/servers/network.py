@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -78,9 +79,11 @@ class Routed:
 def routed() -> Iterator[Routed]:
     """10.1.0.0/24 and fd00:1::/64 on the left, 10.2.0.0/24 and fd00:2::/64 on the right."""
     need("ip", "nft", "sysctl", root=True)
+    mine = os.environ.get("PYTEST_XDIST_WORKER", "only")  # two groups of tests ask for it
     with ExitStack() as stack:
         left, firewall, right = (
-            stack.enter_context(Namespace(name)) for name in ("left", "firewall", "right")
+            stack.enter_context(Namespace(f"{name}-{mine}"))
+            for name in ("left", "firewall", "right")
         )
         firewall.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for side, number in ((left, 1), (right, 2)):
