@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sitiv_infra.policy.cover import Answer, Flags, Inconclusive, Indices
+from sitiv_infra.policy.cover import Answer, Flags, Inconclusive
 from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.scale import Ranks
+from sitiv_infra.policy.scale import Indices, Ranks
 from sitiv_infra.policy.space import Point
 from sitiv_infra.policy.table import Table
 

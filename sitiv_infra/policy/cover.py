@@ -8,17 +8,16 @@ the same questions with the same steps in C, where that could be built.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitiv_infra.policy.scale import Ranks, Scale
+from sitiv_infra.policy.scale import Indices, Ranks, Scale
 from sitiv_infra.policy.space import Box
 
 BUDGET = 10_000_000  # boxes that one question may cut; synthetic and real bases need 16 a rule
-Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]  # [box]
 
 
@@ -26,8 +25,7 @@ class Inconclusive(Exception):
     """The budget of steps was spent before the question was answered."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What covers a box: the boxes that were needed, by index; or a corner that none has."""
 
     hole: Ranks | None
@@ -35,11 +33,14 @@ class Answer:
 
 
 class Cover:
-    """Plain boxes in their order, and questions about some of them."""
+    """Plain boxes in their order, and questions about some of them.
+
+    ``counts`` says how many each box has of them.
+    """
 
     def __init__(self, scale: Scale, boxes: Iterable[Box], budget: int = BUDGET) -> None:
         self.scale = scale
-        self.lows, self.highs = scale.table(boxes)
+        self.lows, self.highs, self.counts = scale.table(boxes)
         self.budget = budget
 
     @property

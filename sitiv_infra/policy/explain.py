@@ -67,7 +67,7 @@ def _answers(rules: RuleList, question: Question) -> Iterator[Answer]:
     box = question.box(rules.whole)
     scale = Scale(rules.whole, [*rules.boxes, box])
     table = Table(rules, scale)
-    lows, highs = scale.table([box])
+    lows, highs, _ = scale.table([box])
     told: set[int] = set()
     for low, high in zip(lows.T, highs.T, strict=True):
         for index, corner, _ in table.decided(low, high):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
+from sitiv_infra.policy.addresses import VERSION_BITS
 from sitiv_infra.policy.hardware import number_of
 from sitiv_infra.policy.iptables_matches import kind_of_address, unsettled
+from sitiv_infra.policy.iptables_values import address_range, addresses, ports
 from sitiv_infra.policy.operands import FLAGS, ICMP, ICMPV6, NEW
 from sitiv_infra.policy.operands import PROTOCOLS as NUMBERS
 from sitiv_infra.policy.rules import Action, Rule, Test
@@ -21,7 +22,6 @@ from sitiv_infra.policy.space import (
     WITH_MAC,
     Box,
     Dimension,
-    Interval,
     Intervals,
     common,
     union,
@@ -41,7 +41,6 @@ class More(IntEnum):
 BEYOND = ("INVALID", "UNTRACKED")  # of packets that no connection is known of, nor begins with
 STATES = {NEW: 0, "ESTABLISHED": 1, "RELATED": 2, "INVALID": 3, "UNTRACKED": 4}
 ALL_FLAGS = 63  # FIN to URG: what --tcp-flags knows
-VERSION_BITS = {4: 32, 6: 128}
 TCP, UDP = NUMBERS["tcp"], NUMBERS["udp"]
 PORTED = frozenset(NUMBERS[name] for name in ("tcp", "udp", "dccp", "sctp", "udplite"))
 TARGETS = {
@@ -61,9 +60,10 @@ NAMES = {
     "--destination-ports": "--dports", "--state": "--ctstate", "--jump": "-j", "--goto": "-g",
     "--match": "-m",
 }  # fmt: skip
-ENDS = {
-    "-s": Dimension.SOURCE, "--src-range": Dimension.SOURCE,
-    "-d": Dimension.DESTINATION, "--dst-range": Dimension.DESTINATION,
+ENDS: Mapping[str, tuple[Dimension, Callable[[int, str], Intervals]]] = {
+    "-s": (Dimension.SOURCE, addresses), "--src-range": (Dimension.SOURCE, address_range),
+    "-d": (Dimension.DESTINATION, addresses),
+    "--dst-range": (Dimension.DESTINATION, address_range),
 }  # fmt: skip
 KINDS = {"--src-type": Dimension.SOURCE, "--dst-type": Dimension.DESTINATION}
 BY = {"-i": More.COMES_BY, "-o": More.LEAVES_BY}
@@ -139,7 +139,7 @@ class Reader:
             (without(by, self.either), common(to, self.either)),
         )
         found = (
-            (*one[: Dimension.SOURCE_PORT], *ports, *one[Dimension.SOURCE_MAC :]) for ports in ways
+            (*one[: Dimension.SOURCE_PORT], *way, *one[Dimension.SOURCE_MAC :]) for way in ways
         )
         return tuple(box for box in found if all(box))
 
@@ -169,7 +169,8 @@ class Reader:
         if option in {"-j", "-g"}:
             self._act(option, given[0])
         elif option in ENDS:
-            self._limit(ENDS[option], self._addresses(option, given[0]), negated=negated)
+            side, read = ENDS[option]
+            self._limit(side, read(self.version, given[0]), negated=negated)
         elif option in BY:
             spans = device(given[0].removesuffix("+"), prefix=given[0].endswith("+"))
             self._limit(BY[option], spans, negated=negated)
@@ -203,28 +204,8 @@ class Reader:
         self._limit(Dimension.SOURCE_MAC, WITH_MAC, negated=False)
         self._limit(Dimension.SOURCE_MAC, ((number, number),), negated=negated)
 
-    def _addresses(self, option: str, given: str) -> Intervals:
-        if option.endswith("-range"):
-            low, _, high = given.partition("-")
-            return union([(self._address(low), self._address(high))])
-        return union(self._network(text) for text in given.split(","))
-
-    def _address(self, given: str) -> int:
-        return int(IPv4Address(given) if self.version == 4 else IPv6Address(given))
-
-    def _network(self, given: str) -> Interval:
-        """Read a network as its ends; a mask need not be a prefix's length."""
-        address, slash, length = given.partition("/")
-        if slash and not length.isdecimal():
-            return _ends_of(ip_network(given, strict=False), self.version)
-        low, bits = self._address(address), VERSION_BITS[self.version]
-        rest = bits - int(length or bits)
-        if not 0 <= rest <= bits:
-            raise ValueError("longer than an address")
-        return low >> rest << rest, low | (1 << rest) - 1
-
     def _ports(self, sides: tuple[Dimension, ...], given: str, *, negated: bool) -> None:
-        spans = union(_span(text) for text in given.split(","))
+        spans = ports(given)
         if not {low for low, _ in self.sides[Dimension.PROTOCOL]} <= PORTED:
             raise ValueError("ports of any protocol")
         if len(sides) > 1 and not negated:
@@ -244,18 +225,6 @@ class Reader:
         self._limit(Dimension.SOURCE_PORT, ((number, number),), negated=negated)
         if code:
             self._limit(Dimension.DESTINATION_PORT, ((int(code), int(code)),), negated=negated)
-
-
-def _ends_of(network: IPv4Network | IPv6Network, version: int) -> Interval:
-    """Give the first and the last address; ValueError for the other address family."""
-    if network.version != version:
-        raise ValueError("of the other address family")
-    return int(network.network_address), int(network.broadcast_address)
-
-
-def _span(text: str) -> tuple[int, int]:
-    low, colon, high = text.partition(":")
-    return int(low or 0), int(high or 65535) if colon else int(low)
 
 
 def _flags(mask: str, wanted: str) -> Intervals:

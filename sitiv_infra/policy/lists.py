@@ -58,9 +58,9 @@ class RuleList:
     rest: str = NO_RULE
 
     @property
-    def boxes(self) -> list[Box]:
+    def boxes(self) -> tuple[Box, ...]:
         """All boxes of all rules."""
-        return [box for line in self.lines for box in line.boxes]
+        return tuple(box for line in self.lines for box in line.boxes)
 
     def places(self, number: int) -> list[int]:
         """Give where a rule stands, by its number: several times, if several ways lead to it."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from sitiv_infra.estate import Estate, Firewall, Flow
+from sitiv_infra.policy.addresses import VERSION_BITS
 from sitiv_infra.policy.elements import unfolded
-from sitiv_infra.policy.iptables_options import VERSION_BITS
 from sitiv_infra.policy.nftables import read
 from sitiv_infra.policy.operands import ICMP, ICMPV6
 from sitiv_infra.policy.rules import RuleBase, Verdict

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from sitiv_infra.errors import InvalidInput
-from sitiv_infra.policy.cover import BUDGET, Answer, Cover, Flags, Inconclusive, Indices
-from sitiv_infra.policy.scale import Ranks, Scale
+from sitiv_infra.policy.cover import BUDGET, Answer, Cover, Flags, Inconclusive
+from sitiv_infra.policy.scale import Indices, Ranks, Scale
 from sitiv_infra.policy.space import Box
 
 try:

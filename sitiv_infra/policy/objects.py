@@ -9,7 +9,8 @@ from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sitiv_infra.policy.iptables_options import VERSION_BITS, More
+from sitiv_infra.policy.addresses import VERSION_BITS
+from sitiv_infra.policy.iptables_options import More
 from sitiv_infra.policy.rules import Objects
 from sitiv_infra.policy.space import (
     PORTS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from socket import AF_INET, AF_INET6, inet_pton
 
+from sitiv_infra.policy import addresses
 from sitiv_infra.policy.hardware import number_of
 from sitiv_infra.policy.operands import Column, Columns
 from sitiv_infra.policy.space import (
@@ -21,8 +21,6 @@ from sitiv_infra.policy.space import (
 # What an element may have beside its value: none of it decides whether a packet is in the set.
 PLAIN = frozenset({"val", "comment", "counter", "timeout", "expires", "last"})
 
-BITS = {4: 32, 6: 128}
-PACKED = {4: AF_INET, 6: AF_INET6}
 MAC_BITS = 48
 
 
@@ -63,18 +61,24 @@ class Sets:
         if operator not in {"==", "!="}:
             return _compared(columns, operator, right)
         named = isinstance(right, str) and right.startswith("@")
-        is_set = named or (isinstance(right, dict) and "set" in right)
-        listed = self._listed(right, rule) if is_set else [right]
+        if named or (isinstance(right, dict) and "set" in right):
+            return self._together(columns, self._listed(right, rule))
+        return self._together(columns, [right])
+
+    def _together(self, columns: Columns, listed: list[object] | None) -> tuple[Box, ...] | None:
+        """Give the packets of some elements; None where one is not understood."""
         if listed is None:
             return None
-        rows = [self._row(columns, _value(element)) for element in listed]
-        found = [row for row in rows if row is not None]
-        if len(found) < len(rows):
+        if len(columns.fields) > 1:
+            rows = [self._row(columns, _value(element)) for element in listed]
+            found = [row for row in rows if row is not None]
+            return None if len(found) < len(rows) else tuple(gathered(found))
+        (column,) = columns.fields
+        spans = [_interval(column, _value(element), self.version) for element in listed]
+        known = [span for span in spans if span is not None]
+        if len(known) < len(spans):
             return None
-        if len(columns.fields) > 1 or not found:
-            return tuple(gathered(found))
-        side = columns.fields[0].dimension
-        return (box({side: union(interval for row in found for interval in row[side])}),)
+        return (box({column.dimension: union(known)}),) if known else ()
 
     def _row(self, columns: Columns, element: object) -> Box | None:
         body = element.get("concat") if isinstance(element, dict) else None
@@ -120,11 +124,11 @@ def _interval(column: Column, value: object, version: int) -> Interval | None:
             return low, high
         if isinstance(value, dict) and "prefix" in value and (column.address or column.hardware):
             low = _number(column, value["prefix"]["addr"], version)
-            bits = MAC_BITS if column.hardware else BITS[version]
+            bits = MAC_BITS if column.hardware else addresses.VERSION_BITS[version]
             rest = (1 << bits - int(value["prefix"]["len"])) - 1
             return None if low & rest else (low, low | rest)
         number = _number(column, value, version)
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError):
         return None
     return number, number
 
@@ -132,7 +136,7 @@ def _interval(column: Column, value: object, version: int) -> Interval | None:
 def _number(column: Column, value: object, version: int) -> int:
     """Read one value of a field; ValueError where it is not one."""
     if column.address:
-        return int.from_bytes(inet_pton(PACKED[version], str(value)), "big")
+        return addresses.number_of(version, str(value))
     if column.hardware:
         return number_of(str(value))
     if isinstance(value, bool) or not isinstance(value, int | str):

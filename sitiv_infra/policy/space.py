@@ -59,6 +59,8 @@ def common(first: Intervals, second: Intervals) -> Intervals:
         (low, high), (start, end) = first[0], second[0]
         if start <= low and high <= end:
             return first
+        if low <= start and end <= high:
+            return second  # the same object: what is said of a dimension once is looked at once
         low, high = max(low, start), min(high, end)
         return ((low, high),) if low <= high else ()
     if len(first) < len(second):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import prod
 
 import numpy as np
 
-from sitiv_infra.policy.cover import BUDGET, Flags, Indices
+from sitiv_infra.policy.cover import BUDGET, Flags
 from sitiv_infra.policy.lists import RuleList
 from sitiv_infra.policy.native import cover
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.scale import Ranks, Scale
+from sitiv_infra.policy.scale import Indices, Ranks, Scale
 
 
 class Table:
@@ -22,11 +21,12 @@ class Table:
 
     def __init__(self, rules: RuleList, scale: Scale | None = None, budget: int = BUDGET) -> None:
         self.rules = rules
-        self.scale = scale or Scale(rules.whole, rules.boxes)
-        self.cover = cover(self.scale, rules.boxes, budget)
+        boxes = rules.boxes
+        self.scale = scale or Scale(rules.whole, boxes)
+        self.cover = cover(self.scale, boxes, budget)
         # Where each box's plain ones begin, and then each line's.
-        boxes = np.cumsum([0, *(prod(map(len, box)) for box in rules.boxes)])
-        self.starts = boxes[np.cumsum([0, *(len(line.boxes) for line in rules.lines)])]
+        begins = np.concatenate([[0], self.cover.counts.cumsum()])
+        self.starts = begins[np.cumsum([0, *(len(line.boxes) for line in rules.lines)])]
         self.owner = np.repeat(np.arange(len(rules.lines)), np.diff(self.starts))
         self.certain = self._by_box(line.verdict and not line.doubts for line in rules.lines)
         self.silent = self._by_box(

@@ -17,15 +17,23 @@ import numpy as np
 
 from sitiv_infra.errors import InvalidInput
 from sitiv_infra.estate import Access, Cell, Severity, Zone
-from sitiv_infra.policy.cover import Indices
+from sitiv_infra.policy.addresses import VERSION_BITS
 from sitiv_infra.policy.dumps import Dump
-from sitiv_infra.policy.iptables_options import VERSION_BITS, beginning
+from sitiv_infra.policy.iptables_options import beginning
 from sitiv_infra.policy.lists import POLICY, RuleList
 from sitiv_infra.policy.matrix import new_connections, public
 from sitiv_infra.policy.rules import Verdict
-from sitiv_infra.policy.scale import Ranks, Scale
+from sitiv_infra.policy.scale import Indices, Ranks, Scale
 from sitiv_infra.policy.services import packets
-from sitiv_infra.policy.space import Box, Dimension, Intervals, gathered, split, union, without
+from sitiv_infra.policy.space import (
+    Box,
+    Dimension,
+    Intervals,
+    gathered,
+    split,
+    union,
+    without,
+)
 from sitiv_infra.policy.table import Table
 from sitiv_infra.policy.telling import described, witness
 
@@ -193,7 +201,7 @@ class _Family:
         self, kind: tuple[Access, tuple[str, ...]], source: str, destination: str
     ) -> Iterator[tuple[Ranks, Ranks]]:
         """Yield the plain boxes of what a cell of a kind does not take."""
-        lows, highs = self.refused[kind]
+        lows, highs, _ = self.refused[kind]
         for here, there in product(self.ends[source][0], self.ends[destination][1]):
             for low, high in zip(lows.T.copy(), highs.T.copy(), strict=True):
                 low[Dimension.SOURCE], high[Dimension.SOURCE] = here

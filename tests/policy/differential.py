@@ -132,7 +132,7 @@ def disagreements(dice: random.Random, packets: int) -> Iterator[str]:
     for one, end in zip(drawn, ends, strict=True):
         fate = first(old.lines, one, old.policy)
         taken = next((p for p, a in enumerate(old.lines) if a.verdict and holds(a, one)), None)
-        ((index, *_),) = table.decided(*(side[:, 0] for side in scale.table([end])))
+        ((index, *_),) = table.decided(*(side[:, 0] for side in scale.table([end])[:2]))
         decided = None if index is None else int(table.owner[index])
         if decided != taken:
             yield f"{old}: {one} is decided by {taken}, not {decided}"

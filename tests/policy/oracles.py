@@ -86,7 +86,7 @@ def decided(rules: RuleList, packets: Sequence[Point]) -> list[tuple[int, Verdic
     table = Table(rules, scale)
     found: list[tuple[int, Verdict | None]] = []
     for end in ends:
-        ((index, *_),) = table.decided(*(side[:, 0] for side in scale.table([end])))
+        ((index, *_),) = table.decided(*(side[:, 0] for side in scale.table([end])[:2]))
         if index is None:
             found.append((0, rules.policy))
         else:

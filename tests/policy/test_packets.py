@@ -47,7 +47,7 @@ def by_lists(rules: RuleBase, probes: Iterable[Probe]) -> dict[Probe, Verdict | 
         scale = Scale(listed.whole, [*listed.boxes, *boxes.values()])
         table = Table(listed, scale)
         for probe, asked in boxes.items():
-            ((index, *_),) = table.decided(*(side[:, 0] for side in scale.table([asked])))
+            ((index, *_),) = table.decided(*(side[:, 0] for side in scale.table([asked])[:2]))
             line = None if index is None else listed.lines[table.owner[index]]
             fate = listed.policy if line is None else None if line.doubts else line.verdict
             if fate is Verdict.DROP or told[probe] is Verdict.ACCEPT:
