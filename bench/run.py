@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FAMILIES = ("estate", "judge", "report", "replay", "policy", "render", "packets", "lab")
+FAMILIES = ("estate", "judge", "report", "replay", "policy", "render", "packets", "storage", "lab")
 
 
 def main(wanted: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Reads the settings of every bucket of an S3 object store; objects themselves are not read."""
+"""Reads the settings of an S3 object store's buckets, and lists the versions in locked ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sitiv_infra.collectors.base import Collector, Session
+from sitiv_infra.collectors.listing import listing
 from sitiv_infra.collectors.s3 import ABSENT, DENIED, code_of, hopeless, opened, restore_points
 from sitiv_infra.errors import NotObserved
 from sitiv_infra.estate import ObjectStore
@@ -33,16 +34,26 @@ T = TypeVar("T")
 
 def collect(source: ObjectStore, session: Session) -> ObjectStoreFacts:
     """Read one store; NotObserved when it can't be, or takes longer than its own timeout."""
-    declared = {b.name for b in session.estate.buckets.values() if source.name in b.stores}
+    here = [b for b in session.estate.buckets.values() if source.name in b.stores]
+    declared = {bucket.name for bucket in here}
     copies = sorted(set(_further_copies(source, session)))
-    with opened(source, session) as s3, _pooled(source) as pool:
+    end = monotonic() + source.timeout.total_seconds()
+    with opened(source, session) as s3, _pooled(source, end) as pool:
         [(server, listed)] = pool.map(_listed, [(s3, source)])
         [complete] = pool.map(_complete, [(s3,)])
         names = sorted(listed | declared)
         states = pool.map(_bucket, [(s3, name, name in listed) for name in names])
         seen = pool.map(_copy, [(s3, *place) for place in copies])
-    present = tuple(state for state in states if state is not None)
-    return ObjectStoreFacts(server=server, complete=complete, buckets=present, copies=tuple(seen))
+    present = {state.name: state for state in states if state is not None}
+    # Once those connections are closed: no more are open at once than the source allows.
+    with _pooled(source, end) as pool, listing(source, session, end) as lister:
+        for bucket in here:
+            if bucket.lock is not None and bucket.name in present:
+                told = {"versions": lister.tally(bucket.name, pool.executor)}
+                present[bucket.name] = present[bucket.name].model_copy(update=told)
+    return ObjectStoreFacts(
+        server=server, complete=complete, buckets=tuple(present.values()), copies=tuple(seen)
+    )
 
 
 @dataclass(frozen=True)
@@ -64,8 +75,7 @@ class _Pool:
 
 
 @contextmanager
-def _pooled(source: ObjectStore) -> Iterator[_Pool]:
-    end = monotonic() + source.timeout.total_seconds()
+def _pooled(source: ObjectStore, end: float) -> Iterator[_Pool]:
     executor = ThreadPoolExecutor(source.connections, thread_name_prefix=source.source)
     try:
         yield _Pool(executor, source, end)
@@ -233,5 +243,7 @@ def _copy(s3: S3Client, bucket: str, prefix: str) -> RepositoryCopy:
 
 
 COLLECTOR = Collector(
-    "object-store", "settings of buckets, and names of copied restore points, over S3", collect
+    "object-store",
+    "settings of buckets and of versions in locked ones, and names of restore points, over S3",
+    collect,
 )

@@ -66,13 +66,17 @@ class Vcenter(Source):
 
 
 class ObjectStore(Source):
-    """An S3 object store: one independent cluster on one site."""
+    """An S3 object store: one independent cluster on one site.
+
+    parity -- of an erasure set's drives, those that may be lost without losing an object.
+    """
 
     kind: ClassVar[str] = "object-store"
     family: ClassVar[str] = "object-store"
     site: Name
     endpoint: Annotated[str, Field(pattern=r"^https://[^/]+$")]
     region: str = "us-east-1"
+    parity: Annotated[int, Field(ge=1, le=8)] | None = None
 
     @property
     def where(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import AwareDatetime
+
 from sitiv_infra.facts.base import Fact, Facts, Unread
 
 
@@ -15,12 +17,58 @@ class BucketLock(Fact):
     seconds: int = 0
 
 
+class Kept(Fact):
+    """Versions that object lock keeps as long as each other, counted from when they were written.
+
+    hours -- rounded up; 0 where nothing keeps them. example -- the key of one of them.
+    """
+
+    mode: Literal["governance", "compliance"] | None
+    hours: int
+    count: int
+    example: str
+
+
+class Encrypted(Fact):
+    """Versions by how they are encrypted: ``aes256``, ``aws:kms``, ``customer`` or ``none``."""
+
+    kind: str
+    count: int
+    example: str
+
+
+class Shards(Fact):
+    """Versions by the shards that hold them: of data, and how many of all may be lost."""
+
+    data: int
+    parity: int
+    count: int
+    example: str
+
+
+class VersionTally(Fact):
+    """All versions of a bucket's objects, counted by the settings of each.
+
+    size -- bytes of all versions. untold -- versions whose settings the server did not tell.
+    """
+
+    versions: int
+    delete_markers: int
+    size: int
+    untold: int
+    newest: AwareDatetime | None
+    kept: tuple[Kept, ...]
+    encrypted: tuple[Encrypted, ...]
+    shards: tuple[Shards, ...]
+
+
 class BucketState(Fact):
     """One bucket, as its store's API describes it.
 
     present -- Unread where a declared bucket was not listed and the account may not ask for it.
     encrypted -- a default rule encrypts new objects. public -- the bucket's policy allows
-    something to everyone, whatever its conditions; ACLs are not read.
+    something to everyone, whatever its conditions; ACLs are not read. versions -- of a bucket that
+    is declared locked; None of others.
     """
 
     name: str
@@ -29,6 +77,7 @@ class BucketState(Fact):
     lock: BucketLock | Unread
     encrypted: bool | Unread
     public: bool | Unread
+    versions: VersionTally | Unread | None = None
 
 
 class RepositoryCopy(Fact):

@@ -46,17 +46,20 @@ ENCRYPTED: ServerSideEncryptionRuleTypeDef = {
 Document = dict[str, object]
 
 
-def audit_policy(repositories: Sequence[str] = (), deny: Sequence[str] = ()) -> Document:
+def audit_policy(buckets: Sequence[str] = (), deny: Sequence[str] = ()) -> Document:
     """Give the least policy that observing needs.
 
-    It reads the settings of all buckets, and lists and reads objects of backup repositories only;
-    restic encrypts what lies there. deny -- actions to refuse, to rehearse a policy with a hole.
+    It reads the settings of all buckets, and lists and reads objects of some only: of those with
+    repositories, where restic encrypts what lies there, and of locked ones, since MinIO tells in
+    lists what a version's settings are to those alone who may read it.
+
+    deny -- actions to refuse, to rehearse a policy with a hole.
     """
     statements = [_statement("Allow", SETTINGS, ["*"])]
-    if repositories:
-        inside = [f"{bucket}/*" for bucket in repositories]
+    if buckets:
+        inside = [f"{bucket}/*" for bucket in buckets]
         statements += [
-            _statement("Allow", ["s3:ListBucket"], repositories),
+            _statement("Allow", ["s3:ListBucket", "s3:ListBucketVersions"], buckets),
             _statement("Allow", ["s3:GetObject"], inside),
         ]
     if deny:

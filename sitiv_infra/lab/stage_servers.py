@@ -101,11 +101,13 @@ def _stores(servers: Servers) -> None:
 
 
 def _reader(servers: Servers, store: ObjectStore, server: MinioServer) -> Keys:
-    backups = servers.order.estate.backups.values()
-    places = {b.repository.bucket for b in backups} & {
-        b.name for b in servers.order.estate.buckets.values() if store.name in b.stores
-    }
-    return server.add_reader(str(store.account), audit_policy(sorted(places)))
+    repositories = {b.repository.bucket for b in servers.order.estate.backups.values()}
+    read = [
+        bucket.name
+        for bucket in servers.order.estate.buckets.values()
+        if store.name in bucket.stores and (bucket.lock or bucket.name in repositories)
+    ]
+    return server.add_reader(str(store.account), audit_policy(sorted(read)))
 
 
 def _copies(servers: Servers, backup: Backup, running: dict[str, MinioServer]) -> None:

@@ -259,7 +259,7 @@ def test_no_more_connections_than_declared(
     estate = through.estate()
     store = estate.object_stores["near"].model_copy(update={"connections": connections})
     assert COLLECTOR(store, through.session(estate)) == collect(place)
-    assert 1 <= passing.accepted <= connections
+    assert 1 <= passing.accepted <= 2 * connections  # to list versions, once the first are closed
 
 
 @pytest.mark.usefixtures("repository_in_s3")
