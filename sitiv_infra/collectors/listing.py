@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import islice
 from time import monotonic
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -30,6 +31,7 @@ from sitiv_infra.facts import Unread
 from sitiv_infra.facts.object_store import VersionTally
 
 UNSIGNED = "UNSIGNED-PAYLOAD"  # there is none; over TLS
+FIRST = 50  # pages: a bucket that has no more is listed as one
 LEVELS = 3  # of folders, before what lies below is listed as one
 MOST = 300  # folders that one is divided into; restic has 256
 FEW = 4  # times as many prefixes as connections: the last ones end at about the same time
@@ -47,36 +49,42 @@ class Lister:
     def tally(self, bucket: str, executor: Executor) -> VersionTally | Unread:
         """Count the versions of a bucket by their settings; Unread if not all could be listed."""
         try:
-            prefixes, found = self._prefixes(bucket)
-            parts = [executor.submit(self._whole, bucket, prefix) for prefix in prefixes]
-            for part in parts:
-                found.add(part.result(max(0.0, self.end - monotonic())))
+            found = self._at_once(bucket) or self._divided(bucket, executor)
         except NotObserved as gap:
             return Unread(unread=str(gap))
         except TimeoutError:
             return Unread(unread=str(self._late()))
         return found.facts()
 
+    def _at_once(self, bucket: str) -> Tally | None:
+        """Count a bucket as one; None if it has more pages than that is done for."""
+        found = Tally()
+        for page in islice(self._pages(bucket, ""), FIRST):
+            found.add(page.tally)
+            if page.following is None:
+                return found
+        return None
+
+    def _divided(self, bucket: str, executor: Executor) -> Tally:
+        """Count a large bucket, folders side by side."""
+        prefixes, found = self._prefixes(bucket)
+        parts = [executor.submit(self._below, bucket, prefix) for prefix in prefixes]
+        for part in parts:
+            found.add(part.result(max(0.0, self.end - monotonic())))
+        return found
+
     def _late(self) -> NotObserved:
         seconds = self.store.timeout.total_seconds()
         return NotObserved(f"not all versions were listed within {seconds:g} s")
 
     def _prefixes(self, bucket: str) -> tuple[list[str], Tally]:
-        """Give prefixes to list each as one, and what lies above them, counted.
-
-        Only what is more than a page is divided, and only into so many folders that most of them
-        hold more than a few versions: each costs a request at least.
-        """
+        """Give prefixes to list each as one, and what lies above them, counted."""
         found, leaves, open_ones = Tally(), list[str](), [""]
         for _ in range(LEVELS):
             if len(leaves) + len(open_ones) >= FEW * self.store.connections:
                 break
             below: list[str] = []
             for folder in open_ones:
-                whole = Page(self._body(bucket, folder))
-                if whole.following is None:
-                    found.add(whole.tally)
-                    continue
                 body = self._body(bucket, folder, delimiter="/")
                 page, inner = Page(body), folders(body)
                 if page.following or len(inner) > MOST:
@@ -87,16 +95,19 @@ class Lister:
             open_ones = below
         return leaves + open_ones, found
 
-    def _whole(self, bucket: str, prefix: str) -> Tally:
+    def _below(self, bucket: str, prefix: str) -> Tally:
         found = Tally()
-        at = ("", "")
-        while True:
+        for page in self._pages(bucket, prefix):
+            found.add(page.tally)
+        return found
+
+    def _pages(self, bucket: str, prefix: str) -> Iterator[Page]:
+        at: tuple[str, str] | None = ("", "")
+        while at is not None:
             markers = {"key-marker": at[0], "version-id-marker": at[1]}
             page = Page(self._body(bucket, prefix, **markers))
-            found.add(page.tally)
-            if page.following is None:
-                return found
-            if page.following == at or page.following[0] < at[0]:
+            yield page
+            if page.following and (page.following == at or page.following[0] < at[0]):
                 raise NotObserved("the list of versions goes in circles")
             at = page.following
 

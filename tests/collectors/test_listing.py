@@ -32,6 +32,7 @@ from tests.servers.minio import Place, Relay, answering, new_minio
 EXTRA = """
 buckets: {kept: {stores: [near], purpose: kept, lock: {mode: compliance, retention: 30d}}}
 """
+EXAMPLES = {name: {"__all__": {"example"}} for name in ("kept", "encrypted", "shards")}
 CHECKS = ("storage.versions-kept", "storage.versions-encrypted", "storage.versions-parity")
 
 
@@ -162,7 +163,9 @@ def test_what_fewer_drives_hold_is_found(vault: Vault) -> None:
     assert vault.verdict("storage.versions-parity") == "fail"
 
 
-def test_more_than_a_page_of_one_object_and_of_folders(vault: Vault) -> None:
+def test_more_than_a_page_of_one_object_and_of_folders(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = ["mail/often"] * 1100 + [f"mail/data/{n % 40:02x}/{n}" for n in range(1100)]
     random.Random(7).shuffle(keys)
     with closing(vault.server.client()) as s3, ThreadPoolExecutor(8) as pool:
@@ -171,6 +174,10 @@ def test_more_than_a_page_of_one_object_and_of_folders(vault: Vault) -> None:
     told = vault.told()
     assert isinstance(told, VersionTally)
     assert (told.versions, told.delete_markers) == (2203, 1)
+    monkeypatch.setattr("sitiv_infra.collectors.listing.FIRST", 1)  # divided by folders
+    divided = vault.told()
+    assert isinstance(divided, VersionTally)
+    assert divided.model_dump(exclude=EXAMPLES) == told.model_dump(exclude=EXAMPLES)
 
 
 def test_an_account_that_may_not_read_is_told_nothing_of_settings(vault: Vault) -> None:

@@ -20,10 +20,11 @@ def test_the_examples_are_an_estate(tmp_path: Path) -> None:
     # The machine that the page's backup names, as its reader would have added it.
     (folder / "more.yml").write_text("machines: {agenda-a1: {site: a, role: application}}", "utf-8")
     estate = load(folder)
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
     assert {"irigny"} <= set(estate.members)
     assert {"chamilo-a1"} <= set(estate.machines)
     assert {"agenda"} <= set(estate.services)
+    assert estate.buckets["backups-far"].lock is not None
     assert estate.flows["trial-storage"].sites == ("b",)
     assert (
         estate.matrix["suppliers", "admin"].services == estate.flows["suppliers-bastion"].services
