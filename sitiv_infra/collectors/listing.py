@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,6 +30,7 @@ from sitiv_infra.estate import ObjectStore
 from sitiv_infra.facts import Unread
 from sitiv_infra.facts.object_store import VersionTally
 
+MOST_BYTES = 32 * 1024 * 1024  # a page of the longest keys and settings has about 12
 UNSIGNED = "UNSIGNED-PAYLOAD"  # there is none; over TLS
 FIRST = 50  # pages: a bucket that has no more is listed as one
 LEVELS = 3  # of folders, before what lies below is listed as one
@@ -118,16 +119,17 @@ class Lister:
             "encoding-type": "url", "max-keys": "1000", "metadata": "true", "prefix": prefix,
             "versions": "", **{name: value for name, value in more.items() if value},
         }  # fmt: skip
-        answer = self._get(bucket, asked)
-        if answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
+        status, body = self._get(bucket, asked)
+        if status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
             action = f"s3:ListBucketVersions on {bucket}"
             raise NotObserved(f"access denied: the account lacks {action}")
-        if answer.status != HTTPStatus.OK:
-            status = answer.status
+        if status != HTTPStatus.OK:
             raise NotObserved(f"the server answered ListObjectVersions with {status}")
-        return answer.data
+        if len(body) > MOST_BYTES:
+            raise NotObserved(f"a page of the list of versions has more than {MOST_BYTES} bytes")
+        return body
 
-    def _get(self, bucket: str, asked: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _get(self, bucket: str, asked: dict[str, str]) -> tuple[int, bytes]:
         words = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(asked.items()))
         url = f"{self.store.endpoint}/{bucket}?{words}"
         place, now = urlsplit(url), datetime.now(UTC)
@@ -141,7 +143,11 @@ class Lister:
             credentials=self.credentials, content_sha256=UNSIGNED, date=now,
         )  # fmt: skip
         try:
-            return self.pool.request("GET", url, headers=cast("dict[str, str]", signed))
+            answer = self.pool.request(
+                "GET", url, headers=cast("dict[str, str]", signed), preload_content=False
+            )
+            with closing(answer):  # or, read to its end, the connection is used again
+                return answer.status, answer.read(MOST_BYTES + 1)
         except urllib3.exceptions.HTTPError as error:
             kind = type(getattr(error, "reason", None) or error).__name__
             raise NotObserved(f"listing versions broke off: {kind}") from None

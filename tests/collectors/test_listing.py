@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitiv_infra.collectors.listing import listing
+from sitiv_infra.collectors.listing import MOST_BYTES, listing
 from sitiv_infra.collectors.object_store import COLLECTOR
 from sitiv_infra.collectors.versions import Page
 from sitiv_infra.errors import NotObserved
@@ -339,6 +339,29 @@ def test_a_list_that_goes_in_circles_is_left(authority: Authority) -> None:
     with answering(authority, page([ONE], following="a")) as endpoint:
         found = tally(endpoint, authority, 60)
     assert found == Unread(unread="the list of versions goes in circles")
+
+
+def test_a_page_without_end_is_not_kept(authority: Authority) -> None:
+    with answering(authority, page([ONE]) + b" " * MOST_BYTES) as endpoint:
+        found = tally(endpoint, authority, 60)
+    cause = f"a page of the list of versions has more than {MOST_BYTES} bytes"
+    assert found == Unread(unread=cause)
+
+
+def test_one_connection_is_enough_for_many_pages(
+    vault: Vault, relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passing = relay(vault.server.at)
+    place = replace(vault.place, endpoint=passing.endpoint)
+    estate = place.estate()
+    store = estate.object_stores["near"].model_copy(update={"connections": 1})
+    monkeypatch.setattr("sitiv_infra.collectors.listing.FIRST", 0)
+    with (
+        listing(store, place.session(estate), monotonic() + 60) as lister,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        assert isinstance(lister.tally(vault.bucket, executor), VersionTally)
+    assert passing.accepted == 1
 
 
 def test_a_list_ends_with_its_time(authority: Authority) -> None:
