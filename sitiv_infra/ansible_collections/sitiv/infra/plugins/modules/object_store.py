@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from collections.abc import Callable
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sitiv.infra.plugins.module_utils.minio_accounts import differing
 from ansible_collections.sitiv.infra.plugins.module_utils.minio_client import (
     OPTIONS,
     Client,
@@ -126,6 +127,7 @@ SPEC: dict[str, Document] = {
 }
 DAYS = {"DAYS": 1, "YEARS": 365}  # as MinIO counts a year of retention
 RANKS = {"": 0, "GOVERNANCE": 1, "COMPLIANCE": 2}
+HEALING = 2  # seconds
 IAM = "iam-assets"  # folder of the archive that carries accounts
 
 
@@ -218,24 +220,19 @@ class Store:
         self._change(f"{title}: new objects are locked for {wanted[1]} days, {mode.lower()}", rule)
 
     def set_accounts(self) -> None:
-        """Compare the accounts with the store's archive of them, and bring in what differs."""
+        """Compare the accounts with the store's archive of them, and bring in what differs.
+
+        Stores that replicate write accounts anew when they heal each other, every half a minute; an
+        archive that is made meanwhile may lack one. What differs is looked at again.
+        """
         if not self.wanted["accounts"]:
             return
-        seen = self._exported()
-        fresh: dict[str, Document] = {"policies": {}, "users": {}, "user_mappings": {}}
-        for account in self.wanted["accounts"]:
-            name, key = account["name"], {"secretKey": account["secret"], "status": "enabled"}
-            if _plain(seen["policies"].get(name)) != _plain(account["policy"]):
-                fresh["policies"][name] = account["policy"]
-                self.changes.append(f"account {name}: policy")
-            user = seen["users"].get(name, {})
-            if {part: user.get(part) for part in key} != key:
-                fresh["users"][name] = key
-                self.changes.append(f"account {name}: key")
-            if seen["user_mappings"].get(name, {}).get("policy") != name:
-                fresh["user_mappings"][name] = {"version": 1, "policy": name}
-                self.changes.append(f"account {name}: bound to its policy")
-        if any(fresh.values()) and not self._dry:
+        fresh, changes = differing(self.wanted["accounts"], self._exported())
+        if changes:
+            time.sleep(HEALING)
+            fresh, changes = differing(self.wanted["accounts"], self._exported())
+        self.changes += changes
+        if changes and not self._dry:
             self._import(fresh)
 
     def _exported(self) -> dict[str, Document]:
@@ -257,17 +254,6 @@ def _days(validity: str) -> int:
     """Read a length of time as MinIO tells it: ``30DAYS``, ``1YEARS``, or nothing."""
     number = validity.rstrip("DAYSER")
     return int(number) * DAYS[validity[len(number) :]] if number else 0
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Give JSON in a form that compares: the order of actions and resources says nothing."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return sorted(
-            (_plain(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True)
-        )
-    return value
 
 
 def main() -> None:
