@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from sitiv_infra.policy.space import Box, Interval, Intervals, Point
 
 WHOLE = 2  # ends, of a dimension in which no box is limited: where it begins, and what follows it
+FEW = 64  # boxes: putting them in order first takes longer than it saves
 LARGEST = 2**62  # beyond, numbers are Python's own
 Ranks = NDArray[np.int32]  # of a corner, [dimension]; of boxes, [dimension, box]
 Indices = NDArray[np.intp]
@@ -104,9 +105,11 @@ class _Column:
     """
 
     def __init__(self, sides: Sequence[Intervals], kind: DTypeLike) -> None:
-        known = np.fromiter(map(id, sides), dtype=np.int64, count=len(sides))
-        _, first, of = np.unique(known, return_index=True, return_inverse=True)
-        distinct = [sides[place] for place in first.tolist()]
+        distinct, of = sides, np.arange(len(sides))
+        if len(sides) > FEW:
+            known = np.fromiter(map(id, sides), dtype=np.int64, count=len(sides))
+            _, first, of = np.unique(known, return_index=True, return_inverse=True)
+            distinct = [sides[place] for place in first.tolist()]
         counts = np.fromiter(map(len, distinct), dtype=np.intp, count=len(distinct))
         self.counts: Indices = counts[of]
         self.starts: Indices = (counts.cumsum() - counts)[of]
@@ -133,8 +136,8 @@ def _distinct(values: Values) -> tuple[Values, Indices]:
 
 
 def _ranks(cuts: Values, values: Values) -> Indices:
-    wanted, where = _distinct(values)
+    wanted, where = _distinct(values) if len(values) > FEW else (values, None)
     found: Indices = np.searchsorted(cuts, wanted)
     if not np.array_equal(cuts.take(found, mode="clip"), wanted):
         raise ValueError("an interval ends where none of the scale's does")
-    return found[where]
+    return found if where is None else found[where]
