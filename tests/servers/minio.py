@@ -204,6 +204,7 @@ class Relay:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(10)  # it opens no link from here on
         self._server.close()
         for link in self._open:
             with contextlib.suppress(OSError):
