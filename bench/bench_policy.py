@@ -28,6 +28,7 @@ SIZES = (1000, 2000, 5000, 10_000, 20_000)
 MORE_SIZES = (*SIZES, 50_000)
 BASE = 10_000
 SHADE, LARGEST_OF_SHADE = "aerleon==1.18.0", 2000  # it takes minutes beyond
+FWSHIFT = "fwshift==0.40.18"  # GPL: run as a program of its own
 DIAGRAMS, LARGEST_OF_DIAGRAMS = "dd==0.6.0", 50_000
 ESTATE = Path(__file__).parents[1] / "inventory/estate"
 MORE_SERVICES = ("services: [tcp/443]", "services: [tcp/443, tcp/8443]")
@@ -41,6 +42,7 @@ def main() -> None:
         _matrix()
         _what_if(Path(scratch))
         _analyse(Path(scratch))
+        _fwshift(Path(scratch))
         _diff(Path(scratch))
 
 
@@ -169,6 +171,26 @@ def _analyse(scratch: Path) -> None:
         ours, theirs = in_turn(Side([_sitiv(), *words]), peer, runs=RUNS)
         more = beside(SHADE, theirs, ours, "seconds") if small else {}
         line("policy.analyse", size, ours, **more)
+
+
+def _fwshift(scratch: Path) -> None:
+    """Audit a base, and compare it with one rule less, as whole commands of both."""
+    python = peer_python(FWSHIFT)
+    listed = list(rules(SIZES[0]))
+    before, after = scratch / "before.txt", scratch / "after.txt"
+    before.write_text(iptables_save(listed), encoding="utf-8")
+    del listed[SIZES[0] // 2]
+    after.write_text(iptables_save(listed), encoding="utf-8")
+    for name, verb, files in (
+        ("analyse", "audit", [str(before)]),
+        ("compare-command", "compare", [str(before), str(after)]),
+    ):
+        words = ("policy", name.partition("-")[0], *files, "--from", "iptables-save")
+        peer = (
+            [str(python.with_name("fwshift")), verb, *files, "--from", "iptables"] if python else []
+        )
+        ours, theirs = in_turn(Side([_sitiv(), *words]), Side(peer) if peer else None, runs=1)
+        line(f"policy.{name}", SIZES[0], ours, **beside(FWSHIFT, theirs, ours, "seconds"))
 
 
 def _diff(scratch: Path) -> None:
